@@ -1,0 +1,44 @@
+# What a user can choose. AUTO|ON|OFF options print why AUTO came out as OFF.
+include(GNUInstallDirs)
+
+option(LOCKSTEP_TESTS "Build the tests" ${PROJECT_IS_TOP_LEVEL})
+option(LOCKSTEP_WERROR "Treat warnings as errors" OFF)
+set(LOCKSTEP_SANITIZER "" CACHE STRING "address (with undefined), thread, or empty")
+set(LOCKSTEP_CPU_VARIANTS "native" CACHE STRING
+    "CPU plug-ins to build, a list of: native baseline avx2 avx512")
+set(LOCKSTEP_CUDA "AUTO" CACHE STRING "Build the CUDA backend: AUTO, ON or OFF")
+set(LOCKSTEP_WITH_ONEDNN "AUTO" CACHE STRING "Use oneDNN in the CPU backend: AUTO, ON or OFF")
+
+foreach(choice LOCKSTEP_CUDA LOCKSTEP_WITH_ONEDNN)
+  set_property(CACHE ${choice} PROPERTY STRINGS AUTO ON OFF)
+  if(NOT "${${choice}}" MATCHES "^(AUTO|ON|OFF)$")
+    message(FATAL_ERROR "${choice} is '${${choice}}'; give AUTO, ON or OFF")
+  endif()
+endforeach()
+
+if(LOCKSTEP_CUDA STREQUAL "ON")
+  message(FATAL_ERROR "LOCKSTEP_CUDA=ON, but this version has no CUDA backend; "
+                      "configure with -DLOCKSTEP_CUDA=OFF (or AUTO)")
+elseif(LOCKSTEP_CUDA STREQUAL "AUTO")
+  message(STATUS "LOCKSTEP_CUDA: off (this version has no CUDA backend)")
+endif()
+
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bin)
+set(CMAKE_LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/lib)
+set(CMAKE_BUILD_RPATH_USE_ORIGIN ON)
+
+if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
+  set(CMAKE_BUILD_TYPE Release CACHE STRING "Release, Debug or RelWithDebInfo" FORCE)
+endif()
+
+find_program(LOCKSTEP_CCACHE ccache)
+mark_as_advanced(LOCKSTEP_CCACHE)
+foreach(language C CXX)
+  if(LOCKSTEP_CCACHE AND NOT CMAKE_${language}_COMPILER_LAUNCHER)
+    set(CMAKE_${language}_COMPILER_LAUNCHER ${LOCKSTEP_CCACHE})
+  endif()
+endforeach()

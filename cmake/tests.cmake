@@ -1,0 +1,56 @@
+# Test executables. Each GoogleTest case becomes one CTest test, listed when ctest starts.
+set(LOCKSTEP_TEST_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
+
+function(lockstep_test_executable target)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;LIBS")
+  add_executable(${target} ${arg_SOURCES})
+  target_link_libraries(${target} PRIVATE ${arg_LIBS} lockstep_settings GTest::gmock GTest::gtest_main)
+  set_target_properties(${target} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${LOCKSTEP_TEST_DIRECTORY})
+  if(TARGET lockstep_plugins)
+    add_dependencies(${target} lockstep_plugins)
+  endif()
+endfunction()
+
+# lockstep_layer_tests(<layer> SOURCES x_test.cpp ... [LABEL unit|ranks|slow|...] [PRIVATE_LIBS ...])
+# makes <layer>_tests (<layer>_<label>_tests for a label other than unit), which links the layer and
+# those below it only.
+function(lockstep_layer_tests layer)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "LABEL" "SOURCES;PRIVATE_LIBS")
+  if(NOT arg_SOURCES)
+    return()
+  endif()
+  set(target ${layer}_tests)
+  if(NOT arg_LABEL)
+    set(arg_LABEL unit)
+  elseif(NOT arg_LABEL STREQUAL "unit")
+    set(target ${layer}_${arg_LABEL}_tests)
+  endif()
+  list(TRANSFORM LOCKSTEP_CLOSURE_${layer} PREPEND lockstep_ OUTPUT_VARIABLE layers)
+  lockstep_test_executable(${target} SOURCES ${arg_SOURCES} LIBS ${layers} ${arg_PRIVATE_LIBS})
+  gtest_discover_tests(${target}
+    DISCOVERY_MODE PRE_TEST
+    DISCOVERY_TIMEOUT 60
+    TEST_PREFIX ${layer}.
+    WORKING_DIRECTORY ${LOCKSTEP_TEST_DIRECTORY}
+    PROPERTIES LABELS "${arg_LABEL}" TIMEOUT 300)
+endfunction()
+
+# lockstep_mpi_tests(<name> SOURCES x_test.cpp ... RANKS n ... [PRIVATE_LIBS ...]) makes <name>_mpi_tests
+# on the whole library and registers each case once per rank count, run under mpirun.
+function(lockstep_mpi_tests name)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;RANKS;PRIVATE_LIBS")
+  set(target ${name}_mpi_tests)
+  lockstep_test_executable(${target} SOURCES ${arg_SOURCES} LIBS lockstep ${arg_PRIVATE_LIBS})
+  foreach(ranks IN LISTS arg_RANKS)
+    set_property(TARGET ${target} PROPERTY CROSSCOMPILING_EMULATOR
+      ${PROJECT_SOURCE_DIR}/tests/support/under_mpirun.sh ${MPIEXEC_EXECUTABLE} ${ranks})
+    gtest_discover_tests(${target}
+      DISCOVERY_MODE PRE_TEST
+      DISCOVERY_TIMEOUT 60
+      TEST_PREFIX mpi${ranks}.
+      TEST_LIST ${target}_${ranks}
+      WORKING_DIRECTORY ${LOCKSTEP_TEST_DIRECTORY}
+      PROPERTIES LABELS mpi PROCESSORS ${ranks} TIMEOUT 300)
+  endforeach()
+  set_property(TARGET ${target} PROPERTY CROSSCOMPILING_EMULATOR)
+endfunction()
