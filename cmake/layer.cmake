@@ -24,7 +24,7 @@ add_library(lockstep_settings INTERFACE)
 target_include_directories(lockstep_settings INTERFACE
   ${PROJECT_SOURCE_DIR}/include ${PROJECT_BINARY_DIR}/generated ${PROJECT_SOURCE_DIR})
 target_compile_definitions(lockstep_settings INTERFACE OMPI_SKIP_MPICXX=1)
-target_link_libraries(lockstep_settings INTERFACE lockstep_warnings Threads::Threads)
+target_link_libraries(lockstep_settings INTERFACE lockstep_warnings lockstep_openmp Threads::Threads)
 include(abi)
 
 # lockstep_layer(<layer> SOURCES a.cpp ... [PRIVATE_LIBS fmt::fmt ...])
@@ -40,11 +40,12 @@ function(lockstep_layer layer)
   add_dependencies(lockstep_${layer} lockstep_abi)
 endfunction()
 
-# lockstep_program(<name> <source> [PRIVATE_LIBS ...]): an installed program on top of the library.
-function(lockstep_program name source)
-  cmake_parse_arguments(PARSE_ARGV 2 arg "" "" "PRIVATE_LIBS")
-  add_executable(${name} ${source})
+# lockstep_program(<name> <source>... [PRIVATE_LIBS ...]): an installed program on top of the library.
+function(lockstep_program name)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "PRIVATE_LIBS")
+  add_executable(${name} ${arg_UNPARSED_ARGUMENTS})
   target_link_libraries(${name} PRIVATE lockstep lockstep_settings ${arg_PRIVATE_LIBS})
   set_target_properties(${name} PROPERTIES INSTALL_RPATH "${LOCKSTEP_PROGRAM_RPATH}")
+  add_dependencies(${name} lockstep_plugins)
   install(TARGETS ${name} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 endfunction()

@@ -1,6 +1,9 @@
 # Test executables. Each GoogleTest case becomes one CTest test, listed when ctest starts.
 set(LOCKSTEP_TEST_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
 
+# Layer tests hold the layers themselves, so plug-ins are looked for beside the test executable.
+file(CREATE_LINK ../lib ${LOCKSTEP_TEST_DIRECTORY}/lockstep SYMBOLIC)
+
 function(lockstep_test_executable target)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;LIBS")
   add_executable(${target} ${arg_SOURCES})
