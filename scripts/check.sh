@@ -1,0 +1,72 @@
+#!/usr/bin/env bash
+# usage: scripts/check.sh [--base REV]
+# Checks the conventions: formatting, layers, headers, products, and clang-tidy on what changed since
+# REV (on the whole tree without it). Installs and builds what it lacks. Exit 1: something is to mend.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+base=()
+case ${1:-} in
+  "") ;;
+  --base) base=("${2:?--base needs a revision}") ;;
+  -h | --help) sed -n '2,4s/^# //p' "$0"; exit 0 ;;
+  *) echo "check.sh: unknown argument '$1'; known: --base REV" >&2; exit 2 ;;
+esac
+
+build=build/release
+cores=$(nproc)
+folders=(include src kernels tests)
+for folder in examples benchmarks; do [[ -d $folder ]] && folders+=("$folder"); done
+
+format() {
+  local bad
+  bad=$(find "${folders[@]}" '(' -name '*.h' -o -name '*.cpp' ')' -print0 |
+    xargs -0 clang-format --dry-run 2>&1 | sed -nE 's/^([^: ]+):[0-9].*/\1/p' | sort -u)
+  [[ -z $bad ]] || { echo "clang-format -i" $bad; return 1; }
+}
+
+# clang finds omp.h in GCC's folder, behind its own headers.
+tidy() {
+  local gcc_headers
+  gcc_headers=$(dirname "$(g++ -print-file-name=include/omp.h)")
+  scripts/tidy_sources.py "$build" "${base[@]}" |
+    xargs -r -P "$cores" -n 1 clang-tidy -p "$build" --quiet \
+      --extra-arg=-idirafter"$gcc_headers" --extra-arg=-Wno-unknown-warning-option 2> "$build/tidy.err" ||
+    { grep -vE '^[0-9]+ warnings? (generated|treated)' "$build/tidy.err"; return 1; }
+}
+
+# A product that needs the driver's libraries would not start on a machine without a GPU.
+products() {
+  local file needed bad=0
+  for file in "$build"/bin/* "$build"/lib/*.so*; do
+    [[ -f $file ]] || continue
+    needed=$(readelf -d "$file" | grep -E 'NEEDED.*(libcuda\.so|libnvidia-ml\.so)') || continue
+    echo "$file needs the GPU driver's library: $needed"
+    bad=1
+  done
+  return "$bad"
+}
+
+failed=()
+step() {
+  echo "== $1"
+  local start=$SECONDS
+  "${@:2}" || failed+=("$1")
+  echo "   $((SECONDS - start)) s"
+}
+
+scripts/install_packages.sh --check
+cmake --preset release > /dev/null
+cmake --build --preset release --parallel "$cores"
+
+step "clang-format" format
+step "layers" scripts/check_layers.py
+step "headers" scripts/check_headers.sh "$build"
+step "products" products
+step "clang-tidy" tidy
+
+if ((${#failed[@]})); then
+  (IFS=,; echo "check.sh: to mend: ${failed[*]}") >&2
+  exit 1
+fi
+echo "check.sh: all is well"
