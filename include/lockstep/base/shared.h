@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <type_traits>
 #include <utility>
 
 namespace lockstep {
@@ -46,6 +47,10 @@ class Shared {
     if (object_ != nullptr) object_->retain();
   }
   Shared(Shared&& other) noexcept : object_(std::exchange(other.object_, nullptr)) {}
+  // From a handle on a derived class.
+  template <class U>
+    requires std::is_convertible_v<U*, T*>
+  Shared(Shared<U> other) noexcept : object_(other.surrender()) {}
   Shared& operator=(Shared other) noexcept {
     std::swap(object_, other.object_);
     return *this;
@@ -61,6 +66,8 @@ class Shared {
       delete object;
     }
   }
+  // Gives up the reference without dropping it.
+  T* surrender() { return std::exchange(object_, nullptr); }
   T* operator->() const { return object_; }
   T& operator*() const { return *object_; }
   T* get() const { return object_; }
