@@ -1,0 +1,45 @@
+// The last calls of one rank's communicator, kept in memory for the account after a failure.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "lockstep/comm/call.h"
+
+namespace lockstep::comm {
+
+// What remains of a call once its buffers are gone.
+struct FlightEntry {
+  using Clock = std::chrono::steady_clock;
+
+  std::uint64_t sequence = 0;
+  Op op = Op::barrier;
+  Reduce reduce = Reduce::sum;
+  DType dtype = DType::f32;
+  std::int64_t count = 0;
+  int root = 0;
+  Site site;
+  Clock::time_point started;
+  Clock::time_point finished;
+  bool is_finished = false;
+};
+
+// A ring of the most recent calls, oldest first.
+class FlightRecord {
+ public:
+  explicit FlightRecord(std::size_t capacity = 1000) : capacity_(capacity) {}
+
+  void start(const Call& call);
+  void finish(std::uint64_t sequence);
+  std::vector<FlightEntry> entries() const;
+
+ private:
+  std::size_t capacity_;
+  std::vector<FlightEntry> ring_;
+  std::uint64_t last_ = 0;
+};
+
+}  // namespace lockstep::comm

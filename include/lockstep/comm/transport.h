@@ -1,0 +1,34 @@
+// The transports that can be made by hand; World picks one for most programs.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "lockstep/comm/communicator.h"
+
+namespace lockstep::comm {
+
+// The only rank of a job of one; needs no MPI.
+std::unique_ptr<Communicator> self();
+
+// The ranks of an MPI job, on a communicator of our own. Initialises MPI unless the program has
+// done so, and then finalises it too. CommError where the MPI library refuses.
+std::unique_ptr<Communicator> mpi();
+
+// What goes wrong on purpose with one call of one rank; for tests.
+struct Disturbance {
+  enum class Kind : std::uint8_t { drop, delay, reorder };
+  Kind kind = Kind::drop;
+  int rank = 0;
+  std::uint64_t sequence = 1;          // the call's number
+  std::chrono::milliseconds delay{0};  // delay: its messages leave so much later
+};  // drop: they never leave; reorder: they leave after the next call's
+
+// `size` ranks of this process, one communicator per thread. The same program gives the same bits
+// every time.
+std::vector<std::unique_ptr<Communicator>> threads(int size,
+                                                   std::vector<Disturbance> disturbances = {});
+
+}  // namespace lockstep::comm

@@ -1,0 +1,80 @@
+// The ranks of the job that this process belongs to: under mpirun, srun, or alone.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <type_traits>
+#include <utility>
+
+#include "lockstep/comm/communicator.h"
+#include "lockstep/core/device.h"
+#include "lockstep/core/shard.h"
+
+namespace lockstep {
+
+struct WorldOptions {
+  int shards = 0;  // of the global batch; 0: LOCKSTEP_SHARDS, else the number of ranks
+  Device device;
+};
+
+// Ends the process with exit code 4 when it goes while its communicator is poisoned.
+class World {
+ public:
+  using Options = WorldOptions;
+
+  // Joins the job that mpirun or srun started; a plain process is a world of one and never
+  // initialises MPI.
+  explicit World(const WorldOptions& options = {});
+  // A world over any communicator, e.g. one of comm::threads().
+  explicit World(std::unique_ptr<comm::Communicator> communicator,
+                 const WorldOptions& options = {});
+  World(const World&) = delete;
+  World& operator=(const World&) = delete;
+  ~World();
+
+  int rank() const { return communicator_->rank(); }
+  int size() const { return communicator_->size(); }
+  // This process among those of its host.
+  int local_rank() const { return local_rank_; }
+  int local_size() const { return local_size_; }
+  bool is_root() const { return rank() == 0; }
+  Device device() const { return device_; }
+  // The shards of the global batch that this rank computes.
+  core::ShardRange shards() const;
+  comm::Communicator& communicator() { return *communicator_; }
+
+ private:
+  std::unique_ptr<comm::Communicator> communicator_;
+  Device device_;
+  int shards_ = 1;
+  int local_rank_ = 0;
+  int local_size_ = 1;
+  int exceptions_ = 0;
+};
+
+// The exit code of a program that ends with the exception being handled, after printing its message
+// to stderr: 1 run-time failure, 2 usage, 3 data or configuration, 4 collective deadline or dead
+// peer.
+int report_exception(int rank, int size) noexcept;
+
+// What run() does, for a program that returns its exit code.
+int run_program(const std::function<int(World&)>& program, const WorldOptions& options);
+
+// main() of a program: joins the world, refuses unknown LOCKSTEP_* variables, calls program(world)
+// and turns exceptions into messages and exit codes. An exception on one rank ends the other ranks
+// too.
+template <class Program>
+int run(int /*argc*/, char** /*argv*/, Program&& program, const WorldOptions& options = {}) {
+  return run_program(
+      [&program](World& world) -> int {
+        if constexpr (std::is_void_v<std::invoke_result_t<Program&, World&>>) {
+          program(world);
+          return 0;
+        } else {
+          return program(world);
+        }
+      },
+      options);
+}
+
+}  // namespace lockstep

@@ -1,0 +1,17 @@
+// Ranks as threads of one process, for tests of everything that needs a World.
+#pragma once
+
+#include <functional>
+#include <vector>
+
+#include "lockstep/comm/transport.h"
+#include "lockstep/comm/world.h"
+
+namespace lockstep::tests {
+
+// Runs body(world) on `size` threads, one rank each, and joins them. When ranks throw, the others
+// are ended and the exception of the lowest rank that failed first-hand is thrown here.
+void on_ranks(int size, const std::function<void(World&)>& body, const WorldOptions& options = {},
+              std::vector<comm::Disturbance> disturbances = {});
+
+}  // namespace lockstep::tests
