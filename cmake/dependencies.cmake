@@ -3,7 +3,9 @@ set(THREADS_PREFER_PTHREAD_FLAG ON)
 find_package(Threads REQUIRED)
 find_package(OpenMP REQUIRED COMPONENTS CXX)
 add_library(lockstep_openmp INTERFACE)
-if(NOT LOCKSTEP_SANITIZER STREQUAL "thread")  # its run-time is not instrumented
+if(LOCKSTEP_SANITIZER STREQUAL "thread")  # OpenMP's run-time is not instrumented
+  target_compile_options(lockstep_openmp INTERFACE -fopenmp-simd)
+else()
   target_link_libraries(lockstep_openmp INTERFACE OpenMP::OpenMP_CXX)
 endif()
 find_package(MPI REQUIRED COMPONENTS C)
