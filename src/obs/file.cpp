@@ -1,0 +1,81 @@
+#include "src/obs/file.h"
+
+#include <fcntl.h>
+#include <fmt/core.h>
+
+#include <cerrno>
+#include <fstream>
+#include <iterator>
+#include <system_error>
+
+#include "lockstep/base/error.h"
+
+namespace lockstep::obs {
+namespace {
+
+std::string remedy(int reason) {
+  switch (reason) {
+    case ENOSPC:
+    case EDQUOT:
+      return "free some space on that disk, or choose another folder";
+    case EACCES:
+    case EPERM:
+    case EROFS:
+      return "choose a folder that you may write to";
+    case ENOTDIR:
+    case EISDIR:
+    case EEXIST:
+      return "choose another path, or move what is there";
+    case ENOENT:
+      return "check the path";
+    default:
+      return "check the path and the disk, or choose another folder";
+  }
+}
+
+[[noreturn]] void fail(std::string_view action, const std::filesystem::path& path, int reason) {
+  throw IoError(
+      {fmt::format("{} {}: {}", action, path.string(), std::generic_category().message(reason)),
+       remedy(reason)});
+}
+
+}  // namespace
+
+File open_file(const std::filesystem::path& path, int flags) {
+  if (path.has_parent_path()) {
+    std::error_code status;
+    std::filesystem::create_directories(path.parent_path(), status);
+    if (status) fail("making the folder", path.parent_path(), status.value());
+  }
+  File file(::open(path.c_str(), flags | O_CREAT | O_CLOEXEC, 0666));
+  if (!file) fail("opening", path, errno);
+  return file;
+}
+
+void write_all(int descriptor, std::string_view text, const std::filesystem::path& path) {
+  while (!text.empty()) {
+    const ssize_t count = ::write(descriptor, text.data(), text.size());
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) fail("writing", path, errno);
+    text.remove_prefix(static_cast<std::size_t>(count));
+  }
+}
+
+std::string read_text(const std::filesystem::path& path) {
+  std::ifstream stream(path, std::ios::binary);
+  if (!stream) fail("reading", path, errno);
+  return {std::istreambuf_iterator<char>(stream), {}};
+}
+
+void replace_file(const std::filesystem::path& path, std::string_view text) {
+  const std::filesystem::path temporary = path.string() + ".tmp";
+  try {
+    write_all(open_file(temporary, O_WRONLY | O_TRUNC).value(), text, temporary);
+    if (::rename(temporary.c_str(), path.c_str()) != 0) fail("writing", path, errno);
+  } catch (...) {
+    ::unlink(temporary.c_str());
+    throw;
+  }
+}
+
+}  // namespace lockstep::obs

@@ -1,0 +1,29 @@
+// Files that report every failure as an IoError with the system's reason.
+#pragma once
+
+#include <unistd.h>
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+#include "lockstep/base/handle.h"
+
+namespace lockstep::obs {
+
+struct FileTraits {
+  using type = int;
+  static int empty() { return -1; }
+  static void release(int descriptor) noexcept { ::close(descriptor); }
+};
+using File = Handle<FileTraits>;
+
+// O_CREAT with `flags`; makes the folder where needed.
+File open_file(const std::filesystem::path& path, int flags);
+// All of `text`, in as few calls as the system needs.
+void write_all(int descriptor, std::string_view text, const std::filesystem::path& path);
+std::string read_text(const std::filesystem::path& path);
+// Beside `path`, then renamed over it.
+void replace_file(const std::filesystem::path& path, std::string_view text);
+
+}  // namespace lockstep::obs
