@@ -98,7 +98,7 @@ TEST(MetricsWriter, ReportsAFileThatMayGrowNoFurther) {
   const rlimit tight{64, before.rlim_max};
   setrlimit(RLIMIT_FSIZE, &tight);
   const std::string text = complaint_of<IoError>([&] {
-    for (int i = 0; i < 100; ++i) metrics.write({{"loss", i}});
+    for (double i = 0; i < 100; ++i) metrics.write({{"loss", i}});
   });
   setrlimit(RLIMIT_FSIZE, &before);
   std::signal(SIGXFSZ, old_handler);
