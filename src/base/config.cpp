@@ -73,8 +73,8 @@ std::int64_t integer_setting(std::string_view name, std::int64_t fallback, std::
   if (!text) return fallback;
   std::int64_t value = 0;
   const auto [end, status] = std::from_chars(text->data(), text->data() + text->size(), value);
-  const bool is_valid = status == std::errc{} && end == text->data() + text->size() &&
-                        value >= low && value <= high;
+  const bool is_valid =
+      status == std::errc{} && end == text->data() + text->size() && value >= low && value <= high;
   check<UsageError>(is_valid, [&] {
     return Complaint{"environment: " + std::string(name) + "=" + *text + " is not a whole number",
                      "give a number from " + std::to_string(low) + " to " + std::to_string(high)};

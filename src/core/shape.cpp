@@ -71,10 +71,10 @@ Shape broadcast(const char* op, const Shape& a, const Shape& b) {
 
 int normalized_axis(const char* op, int axis, int rank) {
   check<ShapeError>(axis >= -rank && axis < rank, [&] {
-    return Complaint{std::string(op) + ": axis " + std::to_string(axis) +
-                         " of a tensor with " + std::to_string(rank) + " axes",
-                     "use an axis from " + std::to_string(-rank) + " to " +
-                         std::to_string(rank - 1)};
+    return Complaint{
+        std::string(op) + ": axis " + std::to_string(axis) + " of a tensor with " +
+            std::to_string(rank) + " axes",
+        "use an axis from " + std::to_string(-rank) + " to " + std::to_string(rank - 1)};
   });
   return axis < 0 ? axis + rank : axis;
 }

@@ -5,7 +5,8 @@ namespace lockstep {
 
 bool is_grad_enabled();
 
-// While it lives, nothing that this thread computes is recorded, and in-place operations are allowed.
+// While it lives, nothing that this thread computes is recorded, and in-place operations are
+// allowed.
 class NoGrad {
  public:
   NoGrad();

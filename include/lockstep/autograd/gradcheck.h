@@ -18,7 +18,8 @@ struct GradcheckResult {
   std::string difference;  // the worst input, element, analytic and numeric value
 };
 
-// `f` maps f64 leaves to one tensor of any shape; it must give the same values each time it is called.
+// `f` maps f64 leaves to one tensor of any shape; it must give the same values each time it is
+// called.
 GradcheckResult gradcheck(const std::function<Tensor(const std::vector<Tensor>&)>& f,
                           const std::vector<Tensor>& inputs, const GradcheckOptions& options = {});
 

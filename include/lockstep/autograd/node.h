@@ -3,9 +3,7 @@
 
 #include <array>
 #include <cstdint>
-#include <functional>
-#include <memory>
-#include <vector>
+#include <initializer_list>
 
 #include "lockstep/kernels/calls.h"
 #include "lockstep/tensor/tensor.h"
@@ -44,7 +42,7 @@ class Node : public TapeEntry {
   virtual void backward(const Tensor& gradient, Sinks& inputs) = 0;
   virtual const char* name() const = 0;
   virtual bool is_leaf() const { return false; }
-  // Drops what was saved for backward and the edges.
+  // Drops what was saved for backward.
   virtual void clear() noexcept = 0;
 
   // A slot for a contribution to this node's output's gradient.
@@ -67,6 +65,9 @@ class Node : public TapeEntry {
 
  protected:
   void dispose() noexcept override;  // without recursion: tapes may be very long
+
+ private:
+  Node* next_disposed_ = nullptr;
 };
 
 // The node of a tensor that is on the tape, or null.

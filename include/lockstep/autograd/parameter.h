@@ -1,11 +1,13 @@
-// Leaves of the tape: tensors that gradients are wanted for, and the place where each gradient goes.
+// Leaves of the tape: tensors that gradients are wanted for, and the place where each gradient
+// goes.
 #pragma once
 
 #include "lockstep/tensor/tensor.h"
 
 namespace lockstep {
 
-// Makes `x` a leaf (or, with false, takes it off the tape: a frozen parameter). DTypeError unless floating point.
+// Makes `x` a leaf (or, with false, takes it off the tape: a frozen parameter). DTypeError unless
+// floating point.
 Tensor& require_grad(Tensor& x, bool wanted = true);
 const Tensor& require_grad(const Tensor& x, bool wanted = true);
 bool is_leaf(const Tensor& x);

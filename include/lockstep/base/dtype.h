@@ -11,8 +11,9 @@ namespace lockstep {
 
 enum class DType : std::uint8_t { f64, f32, f16, bf16, i64, i32, i8, u8, boolean };
 
-inline constexpr DType all_dtypes[] = {DType::f64, DType::f32, DType::f16, DType::bf16, DType::i64,
-                                       DType::i32, DType::i8,  DType::u8,  DType::boolean};
+inline constexpr DType all_dtypes[] = {DType::f64,  DType::f32, DType::f16,
+                                       DType::bf16, DType::i64, DType::i32,
+                                       DType::i8,   DType::u8,  DType::boolean};
 
 constexpr std::size_t size_of(DType dtype) {
   constexpr std::size_t sizes[] = {8, 4, 2, 2, 8, 4, 1, 1, 1};
@@ -27,8 +28,7 @@ constexpr std::string_view name_of(DType dtype) {
   return names[static_cast<std::size_t>(dtype)];
 }
 
-template <class T>
-struct DTypeOf;
+template <class T> struct DTypeOf;
 template <> struct DTypeOf<double> { static constexpr DType value = DType::f64; };
 template <> struct DTypeOf<float> { static constexpr DType value = DType::f32; };
 template <> struct DTypeOf<float16> { static constexpr DType value = DType::f16; };
@@ -39,22 +39,29 @@ template <> struct DTypeOf<std::int8_t> { static constexpr DType value = DType::
 template <> struct DTypeOf<std::uint8_t> { static constexpr DType value = DType::u8; };
 template <> struct DTypeOf<bool> { static constexpr DType value = DType::boolean; };
 
-template <class T>
-inline constexpr DType dtype_of = DTypeOf<T>::value;
+template <class T> inline constexpr DType dtype_of = DTypeOf<T>::value;
 
 // Calls f(T{}) with the C++ type that holds `dtype`; f is a generic lambda.
-template <class F>
-decltype(auto) with_type(DType dtype, F&& f) {
+template <class F> decltype(auto) with_type(DType dtype, F&& f) {
   switch (dtype) {
-    case DType::f64: return f(double{});
-    case DType::f32: return f(float{});
-    case DType::f16: return f(float16{});
-    case DType::bf16: return f(bfloat16{});
-    case DType::i64: return f(std::int64_t{});
-    case DType::i32: return f(std::int32_t{});
-    case DType::i8: return f(std::int8_t{});
-    case DType::u8: return f(std::uint8_t{});
-    case DType::boolean: break;
+    case DType::f64:
+      return f(double{});
+    case DType::f32:
+      return f(float{});
+    case DType::f16:
+      return f(float16{});
+    case DType::bf16:
+      return f(bfloat16{});
+    case DType::i64:
+      return f(std::int64_t{});
+    case DType::i32:
+      return f(std::int32_t{});
+    case DType::i8:
+      return f(std::int8_t{});
+    case DType::u8:
+      return f(std::uint8_t{});
+    case DType::boolean:
+      break;
   }
   return f(bool{});
 }

@@ -55,14 +55,16 @@ class UsageError : public Error {
   using Error::Error;
 };
 
-// Prepended to the `where` line of every error that this thread makes from now on, e.g. "rank 3 of 4".
+// Prepended to the `where` line of every error that this thread makes from now on, e.g. "rank 3 of
+// 4".
 void describe_thread(std::string where);
 
 // Throws E with the complaint that `describe` makes when `status` is false; costs nothing else.
 template <class E, class Describe>
 void check(bool status, Describe&& describe,
            std::source_location where = std::source_location::current()) {
-  if (!status) [[unlikely]] throw E(std::forward<Describe>(describe)(), where);
+  if (!status) [[unlikely]]
+    throw E(std::forward<Describe>(describe)(), where);
 }
 
 }  // namespace lockstep

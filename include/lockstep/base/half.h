@@ -1,4 +1,5 @@
-// The two 16-bit floating-point types: IEEE binary16 and bfloat16, converted with round-to-nearest-even.
+// The two 16-bit floating-point types: IEEE binary16 and bfloat16, converted with
+// round-to-nearest-even.
 #pragma once
 
 #include <bit>

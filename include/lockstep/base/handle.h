@@ -5,9 +5,9 @@
 
 namespace lockstep {
 
-// Traits: `type`, `static type empty()`, `static void release(type) noexcept`. A move empties the source.
-template <class Traits>
-class Handle {
+// Traits: `type`, `static type empty()`, `static void release(type) noexcept`. A move empties the
+// source.
+template <class Traits> class Handle {
  public:
   using type = typename Traits::type;
 

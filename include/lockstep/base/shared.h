@@ -33,8 +33,7 @@ class Counted {
   mutable std::atomic<std::uint32_t> references_{1};
 };
 
-template <class T>
-class Shared {
+template <class T> class Shared {
  public:
   Shared() = default;
   // Takes over the reference that a new object is born with.
@@ -49,8 +48,8 @@ class Shared {
   Shared(Shared&& other) noexcept : object_(std::exchange(other.object_, nullptr)) {}
   // From a handle on a derived class.
   template <class U>
-    requires std::is_convertible_v<U*, T*>
-  Shared(Shared<U> other) noexcept : object_(other.surrender()) {}
+  requires std::is_convertible_v<U*, T*> Shared(Shared<U> other)
+  noexcept : object_(other.surrender()) {}
   Shared& operator=(Shared other) noexcept {
     std::swap(object_, other.object_);
     return *this;
@@ -78,8 +77,7 @@ class Shared {
   T* object_ = nullptr;
 };
 
-template <class T, class... Arguments>
-Shared<T> make_shared_object(Arguments&&... arguments) {
+template <class T, class... Arguments> Shared<T> make_shared_object(Arguments&&... arguments) {
   return Shared<T>::adopt(new T(std::forward<Arguments>(arguments)...));
 }
 

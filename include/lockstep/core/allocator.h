@@ -16,8 +16,8 @@ class Block : public Counted {
  public:
   using Release = void (*)(Block*) noexcept;
 
-  Block(void* data, std::size_t bytes, Device device, Release release, void* owner = nullptr)
-      : data_(data), bytes_(bytes), device_(device), release_(release), owner_(owner) {}
+  Block(void* data, std::size_t bytes, Device device, Release on_release, void* owner = nullptr)
+      : data_(data), bytes_(bytes), device_(device), release_(on_release), owner_(owner) {}
 
   void* data() const { return data_; }
   std::size_t bytes() const { return bytes_; }
@@ -48,7 +48,8 @@ struct MemoryStatistics {
 class Allocator {
  public:
   virtual ~Allocator() = default;
-  // At least `bytes` bytes, aligned to 64. DeviceError when the device has no more, naming who holds what.
+  // At least `bytes` bytes, aligned to 64. DeviceError when the device has no more, naming who
+  // holds what.
   virtual Memory allocate(std::size_t bytes) = 0;
   virtual MemoryStatistics statistics() const = 0;
   virtual void reset_peak() = 0;

@@ -27,7 +27,8 @@ struct ConstBuffer {
   Memory keep;
 
   ConstBuffer() = default;
-  ConstBuffer(const void* data, std::int64_t count, DType dtype, Device device = {}, Memory keep = {})
+  ConstBuffer(const void* data, std::int64_t count, DType dtype, Device device = {},
+              Memory keep = {})
       : data(data), count(count), dtype(dtype), device(device), keep(std::move(keep)) {}
   ConstBuffer(const Buffer& b)
       : data(b.data), count(b.count), dtype(b.dtype), device(b.device), keep(b.keep) {}

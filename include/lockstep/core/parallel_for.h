@@ -15,9 +15,10 @@ namespace lockstep::core {
 int threads();
 void use_threads(int count);
 
-// Calls body(begin, end) over [0, count) cut into chunks of `grain` (the last may be shorter), on at most
-// `threads` threads. Chunk bounds depend on count and grain alone, never on the number of threads, so a
-// reduction that keeps one partial result a chunk gives the same bits on any number of threads.
+// Calls body(begin, end) over [0, count) cut into chunks of `grain` (the last may be shorter), on
+// at most `threads` threads. Chunk bounds depend on count and grain alone, never on the number of
+// threads, so a reduction that keeps one partial result a chunk gives the same bits on any number
+// of threads.
 template <class Body>
 void parallel_chunks(int threads, std::int64_t count, std::int64_t grain, const Body& body) {
   if (count <= 0) return;
@@ -43,8 +44,7 @@ void parallel_chunks(int threads, std::int64_t count, std::int64_t grain, const 
 #endif
 }
 
-template <class Body>
-void parallel_for(std::int64_t count, std::int64_t grain, const Body& body) {
+template <class Body> void parallel_for(std::int64_t count, std::int64_t grain, const Body& body) {
   parallel_chunks(threads(), count, grain, body);
 }
 

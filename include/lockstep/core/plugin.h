@@ -14,7 +14,8 @@ struct Host {
   void (*fail)(const char* what, const char* fix) = nullptr;
 };
 
-// What a plug-in's only exported symbol, `extern "C" PluginAnswer lockstep_plugin(const Host*)`, returns.
+// What a plug-in's only exported symbol, `extern "C" PluginAnswer lockstep_plugin(const Host*)`,
+// returns.
 struct PluginAnswer {
   std::uint64_t abi = 0;              // must equal the library's own number
   void* object = nullptr;             // e.g. a kernels::Backend; owned by the plug-in
@@ -22,9 +23,10 @@ struct PluginAnswer {
 };
 using PluginEntry = PluginAnswer (*)(const Host*);
 
-// Opens `file` ("liblockstep_cpu_native.so"): from `override_path` if not empty, else LOCKSTEP_PLUGIN_DIR, else
-// beside liblockstep, else lockstep/ in that folder; never the current directory. DeviceError when it is missing,
-// stale (another ABI number), or says that it cannot serve; the message names every path that was tried.
+// Opens `file` ("liblockstep_cpu_native.so"): from `override_path` if not empty, else
+// LOCKSTEP_PLUGIN_DIR, else beside liblockstep, else lockstep/ in that folder; never the current
+// directory. DeviceError when it is missing, stale (another ABI number), or says that it cannot
+// serve; the message names every path that was tried.
 PluginAnswer open_plugin(const std::string& file, const std::string& override_path,
                          std::uint64_t abi);
 // The folders that open_plugin searches, in order.

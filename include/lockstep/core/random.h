@@ -1,4 +1,5 @@
-// Counter-based random numbers (Philox-4x32-10) and the keys that make them equal on any number of ranks.
+// Counter-based random numbers (Philox-4x32-10) and the keys that make them equal on any number of
+// ranks.
 #pragma once
 
 #include <array>
@@ -8,7 +9,8 @@ namespace lockstep::core {
 
 using Words = std::array<std::uint32_t, 4>;
 
-// Ten rounds of Philox-4x32. Salmon, Moraes, Dror, Shaw: "Parallel random numbers: as easy as 1, 2, 3", SC 2011.
+// Ten rounds of Philox-4x32. Salmon, Moraes, Dror, Shaw: "Parallel random numbers: as easy as 1, 2,
+// 3", SC 2011.
 constexpr Words philox(Words counter, std::array<std::uint32_t, 2> key) {
   for (int round = 0; round < 10; ++round) {
     const std::uint64_t low = std::uint64_t{0xD2511F53U} * counter[0];
@@ -39,7 +41,8 @@ struct RngKey {
   friend bool operator==(const RngKey&, const RngKey&) = default;
 };
 
-// While it lives, this thread's random calls take their keys from (seed, step, shard), ordinals from 0.
+// While it lives, this thread's random calls take their keys from (seed, step, shard), ordinals
+// from 0.
 class RandomScope {
  public:
   RandomScope(std::uint64_t seed, std::uint32_t step, std::uint32_t shard);

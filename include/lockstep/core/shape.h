@@ -1,4 +1,5 @@
-// The sizes of a tensor, stored inline, and the arithmetic on them: elements, strides, broadcasting.
+// The sizes of a tensor, stored inline, and the arithmetic on them: elements, strides,
+// broadcasting.
 #pragma once
 
 #include <cstdint>

@@ -25,8 +25,8 @@ struct Range {
   friend bool operator==(const Range&, const Range&) = default;
 };
 
-// Part `part` of `parts` of `count` elements: contiguous, sizes differ by at most one, the longer ones first.
-// Cuts a batch into shards, and shards among ranks.
+// Part `part` of `parts` of `count` elements: contiguous, sizes differ by at most one, the longer
+// ones first. Cuts a batch into shards, and shards among ranks.
 Range part_of(std::int64_t count, std::int64_t part, std::int64_t parts);
 // The contiguous shards of `rank` in a world of `size`; empty for some when size > total.
 ShardRange shards_of(int rank, int size, int total);
@@ -40,15 +40,17 @@ struct TreeNode {
   friend bool operator==(const TreeNode&, const TreeNode&) = default;
 };
 
-// Where a node splits: first plus the largest power of two below its number of leaves (which is >= 2).
+// Where a node splits: first plus the largest power of two below its number of leaves (which is >=
+// 2).
 int split_of(TreeNode node);
 // The largest subtrees of the tree over `range.total` leaves that lie within the range, in order.
 std::vector<TreeNode> maximal_subtrees(const ShardRange& range);
 // maximal_subtrees of every rank of a world of `size`, concatenated in rank order.
 std::vector<TreeNode> forest(int size, int total);
 
-// The additions that turn a forest's partials into the root, as a stack program: `push` the next partial, or
-// `add` the two topmost. The order is that of the tree, so the sum's bits do not depend on the forest.
+// The additions that turn a forest's partials into the root, as a stack program: `push` the next
+// partial, or `add` the two topmost. The order is that of the tree, so the sum's bits do not depend
+// on the forest.
 enum class FoldStep : std::uint8_t { push, add };
 std::vector<FoldStep> fold_program(const std::vector<TreeNode>& forest, int total);
 

@@ -8,7 +8,8 @@
 
 namespace lockstep::core {
 
-// A range of a block. Tensors point at a Storage, so relocating it moves every handle and view along.
+// A range of a block. Tensors point at a Storage, so relocating it moves every handle and view
+// along.
 class Storage : public Counted {
  public:
   Storage(Memory memory, std::size_t offset, std::size_t bytes)

@@ -1,4 +1,5 @@
-// A queue of work on a device. A CPU stream is the calling thread: work is done when the call returns.
+// A queue of work on a device. A CPU stream is the calling thread: work is done when the call
+// returns.
 #pragma once
 
 #include "lockstep/core/device.h"
@@ -17,7 +18,8 @@ class Stream {
   Device device_;
 };
 
-// The stream that this thread's operations on `device` go to. DeviceError where its backend is absent.
+// The stream that this thread's operations on `device` go to. DeviceError where its backend is
+// absent.
 Stream& current_stream(Device device);
 
 }  // namespace lockstep::core

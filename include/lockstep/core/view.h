@@ -1,4 +1,5 @@
-// What a kernel sees of a tensor: a pointer, a type, sizes and strides; plain, of fixed size, owning nothing.
+// What a kernel sees of a tensor: a pointer, a type, sizes and strides; plain, of fixed size,
+// owning nothing.
 #pragma once
 
 #include <cstdint>
@@ -24,10 +25,7 @@ struct View {
     }
     return true;
   }
-  template <class T>
-  T* as() const {
-    return static_cast<T*>(data);
-  }
+  template <class T> T* as() const { return static_cast<T*>(data); }
 };
 
 }  // namespace lockstep

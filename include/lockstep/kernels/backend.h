@@ -6,8 +6,8 @@
 
 namespace lockstep::kernels {
 
-// Calls are checked by the ops above: a backend may trust shapes, dtypes and devices. It throws DeviceError (through
-// Host::fail) only for what it cannot do or what its libraries refuse.
+// Calls are checked by the ops above: a backend may trust shapes, dtypes and devices. It throws
+// DeviceError (through Host::fail) only for what it cannot do or what its libraries refuse.
 class Backend {
  public:
   virtual ~Backend() = default;

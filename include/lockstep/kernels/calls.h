@@ -1,5 +1,5 @@
-// The kernel calls: plain structs of fixed size, copyable and replayable; what changes from step to step is
-// read through a pointer.
+// The kernel calls: plain structs of fixed size, copyable and replayable; what changes from step to
+// step is read through a pointer.
 #pragma once
 
 #include <cstdint>
@@ -21,8 +21,8 @@ enum class Write : std::uint8_t { store, add };
 enum class Activation : std::uint8_t { none, relu, gelu, tanh, sigmoid };
 
 // out (+)= op(in...), element by element. All views have out's sizes (stride 0 where broadcast).
-// value: in = {x} or {a, b}. slope passes: in = {x, y, g} or {a, b, y, g}: out (+)= g * slope; views of values
-// that the op does not use (Op::uses_input, Op::uses_output) have null data.
+// value: in = {x} or {a, b}. slope passes: in = {x, y, g} or {a, b, y, g}: out (+)= g * slope;
+// views of values that the op does not use (Op::uses_input, Op::uses_output) have null data.
 struct PointwiseCall {
   OpId op = 0;
   Pass pass = Pass::value;
@@ -44,8 +44,9 @@ struct RowsCall {
 };
 
 enum class ReduceOp : std::uint8_t { sum, sum_of_squares, max, min, argmax };
-// out has in's rank, with size 1 on the reduced axes; argmax reduces one axis to i64, first on ties.
-// The sum is multiplied by `scale`. Integer sums are i64; halves accumulate in f32, sum_of_squares may write f64.
+// out has in's rank, with size 1 on the reduced axes; argmax reduces one axis to i64, first on
+// ties. The sum is multiplied by `scale`. Integer sums are i64; halves accumulate in f32,
+// sum_of_squares may write f64.
 struct ReduceCall {
   ReduceOp op = ReduceOp::sum;
   Write write = Write::store;
@@ -54,8 +55,9 @@ struct ReduceCall {
   double scale = 1;
 };
 
-// out (+)= activation(a b + bias). a: [m, k], b: [k, n], out: [m, n], or all three with one leading batch axis;
-// any strides (a transpose is a pair of swapped strides). bias: [n] or null data, with Write::store only.
+// out (+)= activation(a b + bias). a: [m, k], b: [k, n], out: [m, n], or all three with one leading
+// batch axis; any strides (a transpose is a pair of swapped strides). bias: [n] or null data, with
+// Write::store only.
 struct GemmCall {
   Write write = Write::store;
   Activation activation = Activation::none;
@@ -74,9 +76,9 @@ struct Window {
 };
 
 enum class ConvPass : std::uint8_t { value, data, weight };
-// x: [n, h, w, ci] and y: [n, oh, ow, co] NHWC, weight: [co, kh, kw, ci] OHWI, bias: [co] or null data; contiguous.
-// value: y = activation(conv(x) + bias). data: x (+)= the gradient for x of y's gradient g.
-// weight: weight (+)= its gradient and, unless null, bias (+)= its own (bias_write).
+// x: [n, h, w, ci] and y: [n, oh, ow, co] NHWC, weight: [co, kh, kw, ci] OHWI, bias: [co] or null
+// data; contiguous. value: y = activation(conv(x) + bias). data: x (+)= the gradient for x of y's
+// gradient g. weight: weight (+)= its gradient and, unless null, bias (+)= its own (bias_write).
 // With an activation the gradient passes take its result y too and use g * slope(y).
 struct ConvCall {
   ConvPass pass = ConvPass::value;
@@ -90,9 +92,9 @@ struct ConvCall {
 };
 
 enum class PoolOp : std::uint8_t { max, average };
-// x: [n, h, w, c], y and g: [n, oh, ow, c]. max keeps the window's first maximum as an i32 offset within the image
-// plane (h * width + w; -1 for a window of padding only) in `indices` [n, oh, ow, c]. NaN wins. average divides by
-// the whole window. slope: x (+)= gradient.
+// x: [n, h, w, c], y and g: [n, oh, ow, c]. max keeps the window's first maximum as an i32 offset
+// within the image plane (h * width + w; -1 for a window of padding only) in `indices` [n, oh, ow,
+// c]. NaN wins. average divides by the whole window. slope: x (+)= gradient.
 struct PoolCall {
   PoolOp op = PoolOp::max;
   Pass pass = Pass::value;
@@ -102,9 +104,10 @@ struct PoolCall {
 };
 
 // Batch normalisation over the last axis of [rows, channels] (Ioffe, Szegedy, 2015).
-// value, training: mean and inverse_deviation are written, running_* are updated in place with `momentum`
-// (unbiased variance); value, evaluation: running_* are used. y = (x - mean) * inverse_deviation * weight + bias.
-// slope: dx (+)=, dweight (+)=, dbias (+)= from x, g, mean, inverse_deviation. relu: y = max(0, .), slope uses y.
+// value, training: mean and inverse_deviation are written, running_* are updated in place with
+// `momentum` (unbiased variance); value, evaluation: running_* are used. y = (x - mean) *
+// inverse_deviation * weight + bias. slope: dx (+)=, dweight (+)=, dbias (+)= from x, g, mean,
+// inverse_deviation. relu: y = max(0, .), slope uses y.
 struct BatchNormCall {
   Pass pass = Pass::value;
   bool training = true;
@@ -115,7 +118,8 @@ struct BatchNormCall {
   double momentum = 0.1, epsilon = 1e-5;
 };
 
-// out (+)= scale * in, converted to out's dtype; any strides (0: broadcast). Covers copy, cast, transpose, fill.
+// out (+)= scale * in, converted to out's dtype; any strides (0: broadcast). Covers copy, cast,
+// transpose, fill.
 struct CopyCall {
   Write write = Write::store;
   View in;
@@ -123,8 +127,8 @@ struct CopyCall {
   double scale = 1;
 };
 
-// gather: out[i...] = table[index[i]] along axis 0. scatter_add: table[index[i]] += in[i], in the order of i.
-// index: i64 [n], checked against the table's size by the caller.
+// gather: out[i...] = table[index[i]] along axis 0. scatter_add: table[index[i]] += in[i], in the
+// order of i. index: i64 [n], checked against the table's size by the caller.
 struct GatherCall {
   View table;
   View index;
@@ -141,7 +145,8 @@ struct PickCall {
 };
 
 enum class RandomOp : std::uint8_t { uniform, normal, dropout };
-// uniform: [a, b). normal: mean a, deviation b. dropout: out (+)= in / (1 - a) where the element's word is
+// uniform: [a, b). normal: mean a, deviation b. dropout: out (+)= in / (1 - a) where the element's
+// word is
 // >= a * 2^32, else 0; the same key gives the same mask, so the gradient is the same call on g.
 // Logical element i takes word i mod 4 of counter i / 4.
 struct RandomCall {
@@ -162,8 +167,8 @@ struct UpdateScalars {
   std::int64_t step = 1;      // 1 for the first update
   bool nesterov = false;
 };
-// One pass over a flat range: parameter -= rule(gradient * gradient_scale, state). States are zero at the start.
-// Rules: kernels/math/update.h. All contiguous, of one dtype (f32 or f64).
+// One pass over a flat range: parameter -= rule(gradient * gradient_scale, state). States are zero
+// at the start. Rules: kernels/math/update.h. All contiguous, of one dtype (f32 or f64).
 struct UpdateCall {
   OpId rule = 0;
   std::int64_t count = 0;
@@ -175,8 +180,9 @@ struct UpdateCall {
 };
 
 enum class FoldOp : std::uint8_t { sum, product, min, max };
-// out = the fold of `inputs` partials by a stack program (core/shard.h), then times `scale` (sum only).
-// out may be one of the inputs. All dtypes; halves are added in f32 and rounded once per addition.
+// out = the fold of `inputs` partials by a stack program (core/shard.h), then times `scale` (sum
+// only). out may be one of the inputs. All dtypes; halves are added in f32 and rounded once per
+// addition.
 struct FoldCall {
   FoldOp op = FoldOp::sum;
   DType dtype = DType::f32;
@@ -189,7 +195,8 @@ struct FoldCall {
   double scale = 1;
 };
 
-static_assert(std::is_trivially_copyable_v<PointwiseCall> && std::is_trivially_copyable_v<RowsCall> &&
-              std::is_trivially_copyable_v<ConvCall> && std::is_trivially_copyable_v<GemmCall>);
+static_assert(std::is_trivially_copyable_v<PointwiseCall> &&
+              std::is_trivially_copyable_v<RowsCall> && std::is_trivially_copyable_v<ConvCall> &&
+              std::is_trivially_copyable_v<GemmCall>);
 
 }  // namespace lockstep::kernels

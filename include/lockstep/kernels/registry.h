@@ -13,7 +13,7 @@ Backend& backend(Device device);
 
 // What lockstep-info shows of a device type: its description, or why it is not there.
 struct BackendStatus {
-  std::string name;         // "cpu"
+  std::string name;  // "cpu"
   bool is_available = false;
   std::string description;  // "avx512, oneDNN 2.6.3", or the reason
 };

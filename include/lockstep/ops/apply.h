@@ -19,16 +19,15 @@ using autograd::Sinks;
 
 // An op is a small value with
 //   static constexpr const char* name;
-//   Meta output(const Tensor& in...) const;                         checks; the result's shape, dtype and device
-//   Saved forward(Backend&, Stream&, const Tensor& in..., const Tensor& out) const;
-//   void backward(Backend&, Stream&, const Saved&, const Tensor& g, Sinks&) const;
-// or, for a view, `Tensor view(const Tensor& in) const` in place of output and forward. Undefined inputs (an absent
-// bias) are passed through and never wanted.
+//   Meta output(const Tensor& in...) const;                         checks; the result's shape,
+//   dtype and device Saved forward(Backend&, Stream&, const Tensor& in..., const Tensor& out)
+//   const; void backward(Backend&, Stream&, const Saved&, const Tensor& g, Sinks&) const;
+// or, for a view, `Tensor view(const Tensor& in) const` in place of output and forward. Undefined
+// inputs (an absent bias) are passed through and never wanted.
 
 namespace detail {
 
-template <class Op>
-class OpNode final : public autograd::Node {
+template <class Op> class OpNode final : public autograd::Node {
  public:
   OpNode(const Op& op, Saved saved) : op_(op), saved_(std::move(saved)) {}
 
@@ -46,12 +45,12 @@ class OpNode final : public autograd::Node {
 
 void check_same_device(const char* op, const Tensor* const* tensors, int count);
 bool any_on_tape(const Tensor* const* tensors, int count);
-void record(const Tensor& output, Shared<autograd::Node> node, const Tensor* const* tensors, int count);
+void record(const Tensor& output, Shared<autograd::Node> node, const Tensor* const* tensors,
+            int count);
 
 }  // namespace detail
 
-template <class Op, class... In>
-Tensor apply(const Op& op, const In&... in) {
+template <class Op, class... In> Tensor apply(const Op& op, const In&... in) {
   static_assert((std::is_same_v<In, Tensor> && ...) && sizeof...(In) <= autograd::max_inputs);
   const Tensor* const inputs[] = {&in...};
   constexpr int count = sizeof...(In);
@@ -63,11 +62,12 @@ Tensor apply(const Op& op, const In&... in) {
   } else {
     const Meta meta = op.output(in...);
     out = empty(meta);
-    saved = op.forward(kernels::backend(meta.device), core::current_stream(meta.device), in..., out);
+    saved =
+        op.forward(kernels::backend(meta.device), core::current_stream(meta.device), in..., out);
   }
   if (is_grad_enabled() && detail::any_on_tape(inputs, count)) {
-    detail::record(out, Shared<autograd::Node>::adopt(new detail::OpNode<Op>(op, std::move(saved))), inputs,
-                   count);
+    detail::record(out, Shared<autograd::Node>::adopt(new detail::OpNode<Op>(op, std::move(saved))),
+                   inputs, count);
   }
   return out;
 }

@@ -23,8 +23,10 @@ Tensor ones(const Shape& shape, const TensorOptions& options = {});
 Tensor full(const Shape& shape, double value, const TensorOptions& options = {});
 // begin, begin + step, ... below end.
 Tensor arange(double begin, double end, double step = 1, const TensorOptions& options = {});
-// Values in row-major order, converted to the dtype; ShapeError when their number is not the shape's.
-Tensor tensor(std::span<const double> values, const Shape& shape, const TensorOptions& options = {});
+// Values in row-major order, converted to the dtype; ShapeError when their number is not the
+// shape's.
+Tensor tensor(std::span<const double> values, const Shape& shape,
+              const TensorOptions& options = {});
 Tensor tensor(std::initializer_list<double> values, const TensorOptions& options = {});
 Tensor tensor(std::initializer_list<double> values, const Shape& shape,
               const TensorOptions& options = {});

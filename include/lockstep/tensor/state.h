@@ -11,8 +11,8 @@ namespace lockstep {
 
 using State = std::vector<std::pair<std::string, Tensor>>;
 
-// Copies each element of `from` into the tensor of `into` with the same name, shape and dtype. UsageError names the
-// first missing, extra or misshapen one and copies nothing then.
+// Copies each element of `from` into the tensor of `into` with the same name, shape and dtype.
+// UsageError names the first missing, extra or misshapen one and copies nothing then.
 void load_state(const State& into, const State& from);
 
 }  // namespace lockstep

@@ -30,7 +30,8 @@ class TapeEntry : public Counted {
   virtual void dispose() noexcept { delete this; }
 };
 
-// Copies share the same elements, tape entry and identity. A default-constructed tensor is undefined.
+// Copies share the same elements, tape entry and identity. A default-constructed tensor is
+// undefined.
 class Tensor {
  public:
   Tensor() = default;
@@ -52,26 +53,19 @@ class Tensor {
   bool is_contiguous() const { return view().is_contiguous(); }
 
   View view() const {
-    return {impl_->storage->data() + impl_->offset * static_cast<std::int64_t>(size_of(dtype())), dtype(),
-            impl_->shape, impl_->strides};
+    return {impl_->storage->data() + impl_->offset * static_cast<std::int64_t>(size_of(dtype())),
+            dtype(), impl_->shape, impl_->strides};
   }
   // First element; DTypeError unless T holds the dtype, DeviceError unless it is in host memory.
-  template <class T>
-  T* data() const {
-    return static_cast<T*>(host_data(dtype_of<T>));
-  }
+  template <class T> T* data() const { return static_cast<T*>(host_data(dtype_of<T>)); }
 
   // The only element. ShapeError when there are more or none.
-  template <class T = double>
-  T item() const {
-    return static_cast<T>(single_value());
-  }
+  template <class T = double> T item() const { return static_cast<T>(single_value()); }
   // One element by its position, converted from / to double.
   double at(std::initializer_list<std::int64_t> position) const;
   void set(std::initializer_list<std::int64_t> position, double value);
   // All elements in row-major order, converted.
-  template <class T = float>
-  std::vector<T> to_vector() const {
+  template <class T = float> std::vector<T> to_vector() const {
     const std::vector<double> values = all_values();
     return std::vector<T>(values.begin(), values.end());
   }

@@ -5,7 +5,8 @@
 
 namespace lockstep {
 
-// Same elements, other sizes; shares memory, so `x` must be contiguous. One size may be -1. ShapeError otherwise.
+// Same elements, other sizes; shares memory, so `x` must be contiguous. One size may be -1.
+// ShapeError otherwise.
 Tensor reshaped_view(const Tensor& x, const Shape& shape);
 Tensor permuted_view(const Tensor& x, const Shape& axes);
 // Elements [begin, end) of an axis, every step-th; begin and end count from the end when negative.
