@@ -74,6 +74,8 @@ class Bench:
         common += ["--json", str(result), "--losses", str(losses)]
         if self.options.batch:
             common += ["--batch", str(self.options.batch)]
+        for stale in (result, losses):
+            stale.unlink(missing_ok=True)
         execute(command(common))
         (entry,) = json.loads(result.read_text())["benchmarks"]
         return Run(entry, [float(line) for line in losses.read_text().split()])
@@ -135,7 +137,9 @@ def best_variant(bench: Bench, steps: int) -> Variant:
 
 def choices(options: argparse.Namespace) -> list[list[Change]]:
     """What the sweep tries, stage by stage."""
-    compiled: list[Variant] = [("--compiled outer",)] + [("--compiled inner",)] * (not options.quick)
+    compiled: list[Variant] = [("--compiled outer",)]
+    if not options.quick:
+        compiled.append(("--compiled inner",))
     modes = [*compiled]
     if TAKES_IMAGES[options.workload]:
         modes.append(("--channels-last",))
