@@ -11,11 +11,13 @@
 #include <random>
 
 #include "lockstep/base/error.h"
-#include "tests/obs/scratch.h"
+#include "tests/support/scratch.h"
 
 namespace lockstep::obs {
 namespace {
 
+using tests::Scratch;
+using tests::text_of;
 using testing::ElementsAre;
 using testing::HasSubstr;
 

@@ -10,11 +10,13 @@
 #include <regex>
 
 #include "lockstep/base/error.h"
-#include "tests/obs/scratch.h"
+#include "tests/support/scratch.h"
 
 namespace lockstep::obs {
 namespace {
 
+using tests::Scratch;
+using tests::text_of;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::Not;

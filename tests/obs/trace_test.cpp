@@ -7,11 +7,13 @@
 #include <thread>
 
 #include "lockstep/obs/log.h"
-#include "tests/obs/scratch.h"
+#include "tests/support/scratch.h"
 
 namespace lockstep::obs {
 namespace {
 
+using tests::Scratch;
+using tests::text_of;
 using testing::HasSubstr;
 
 TEST(Trace, KeepsTheNewestEventsInOrder) {

@@ -8,12 +8,12 @@
 #include <iterator>
 #include <string>
 
-namespace lockstep::obs {
+namespace lockstep::tests {
 
 class Scratch {
  public:
   Scratch() {
-    std::string pattern = std::filesystem::temp_directory_path() / "lockstep-obs-XXXXXX";
+    std::string pattern = std::filesystem::temp_directory_path() / "lockstep-test-XXXXXX";
     folder_ = mkdtemp(pattern.data());
   }
   Scratch(const Scratch&) = delete;
@@ -32,4 +32,4 @@ inline std::string text_of(const std::filesystem::path& path) {
   return {std::istreambuf_iterator<char>(stream), {}};
 }
 
-}  // namespace lockstep::obs
+}  // namespace lockstep::tests

@@ -1,0 +1,63 @@
+// The command line that every program shares: flags, --help, --version, and what is said about
+// mistakes.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <limits>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace lockstep::programs {
+
+// What a flag is called and takes. Its default is the value of the variable that it is bound to.
+struct Flag {
+  std::string name;              // "--steps"
+  std::string meaning;           // "steps that are timed"
+  std::string value = {};        // what --help calls its value; "N", "X" or "TEXT" where empty
+  std::string environment = {};  // the LOCKSTEP_* variable that counts where the flag is absent
+  std::string fallback = {};     // what --help shows as default in place of the variable's value
+  double low = -std::numeric_limits<double>::infinity();  // of numbers
+  double high = std::numeric_limits<double>::infinity();
+  std::vector<std::string> choices = {};  // of texts; empty: any
+};
+
+// A flag counts before the environment, the environment before the default. Under mpirun rank 0
+// alone prints.
+class CommandLine {
+ public:
+  CommandLine(std::string program, std::string purpose);
+
+  // Variables must outlive parse(). A bool is a switch that takes no value.
+  void add(Flag flag, bool& variable);
+  void add(Flag flag, int& variable);
+  void add(Flag flag, std::int64_t& variable);
+  void add(Flag flag, double& variable);
+  void add(Flag flag, std::string& variable);
+
+  // Fills the variables. Where the program must end instead, the exit code: 0 after --help or
+  // --version, 2 after a mistake (unknown flag, bad value, unknown LOCKSTEP_* variable), which has
+  // been reported on stderr.
+  std::optional<int> parse(int argc, char** argv);
+
+ private:
+  struct Entry {
+    Flag flag;
+    std::function<void(const std::string& text, const std::string& source)> assign;
+    bool is_switch = false;
+  };
+  template <class Number> void add_number(Flag flag, Number& variable, const char* kind);
+  std::optional<int> read(int argc, char** argv);
+  static void assign(const Entry& entry, const std::string& text, bool is_given);
+
+  std::string program_;
+  std::string purpose_;
+  std::vector<Entry> entries_;
+};
+
+// The rank that the launcher (mpirun, srun) gave this process, before it joins the job; 0 for a
+// plain process.
+int launched_rank();
+
+}  // namespace lockstep::programs
