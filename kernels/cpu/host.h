@@ -10,4 +10,10 @@ inline const core::Host* host = nullptr;
 
 inline int threads() { return host != nullptr && host->threads != nullptr ? host->threads() : 1; }
 
+// Throws DeviceError in the library, for what this backend cannot do.
+[[noreturn]] inline void fail(const char* what, const char* fix) {
+  host->fail(what, fix);
+  __builtin_unreachable();
+}
+
 }  // namespace lockstep::kernels::cpu

@@ -6,22 +6,92 @@
 
 #include "kernels/math/hd.h"
 #include "kernels/math/op_list.h"
+#include "kernels/math/team.h"
 
 namespace lockstep::kernels::math {
+
+// An op's value(team, row) and slope(team, row) compute one row. A Row has
+//   Real                     the type to compute in
+//   count()                  elements along the axis
+//   in(k, i), put(k, i, v)   element i of in[k]; stores v in, or adds it to, element i of out[k]
+//   has(k)                   whether in[k] is given
+//   real(k), whole(k)        the one element of in[k], where in[k] has no axis: as Real, as i64
+//   put(k, v)                the one element of out[k]
 
 // Softmax: value in = {x}, out = {y}; slope in = {y, g}, out = {dx}.
 struct Softmax {
   static constexpr const char* name = "softmax";
+
+  template <class Team, class Row> LS_HD static void value(const Team& team, const Row& row) {
+    using A = typename Row::Real;
+    const std::int64_t n = row.count();
+    const A top = team.template max<A>(n, [&](std::int64_t i) { return row.in(0, i); });
+    const A sum =
+        team.template sum<A>(n, [&](std::int64_t i) { return std::exp(row.in(0, i) - top); });
+    const A scale = A(1) / sum;
+    team.each(n, [&](std::int64_t i) { row.put(0, i, std::exp(row.in(0, i) - top) * scale); });
+  }
+  template <class Team, class Row> LS_HD static void slope(const Team& team, const Row& row) {
+    using A = typename Row::Real;
+    const std::int64_t n = row.count();
+    const A dot =
+        team.template sum<A>(n, [&](std::int64_t i) { return row.in(0, i) * row.in(1, i); });
+    team.each(n, [&](std::int64_t i) { row.put(0, i, row.in(0, i) * (row.in(1, i) - dot)); });
+  }
 };
+
+template <class Team, class Row>
+LS_HD typename Row::Real log_sum_exp(const Team& team, const Row& row) {
+  using A = typename Row::Real;
+  const std::int64_t n = row.count();
+  const A top = team.template max<A>(n, [&](std::int64_t i) { return row.in(0, i); });
+  const A sum =
+      team.template sum<A>(n, [&](std::int64_t i) { return std::exp(row.in(0, i) - top); });
+  return top + std::log(sum);
+}
+
 // LogSoftmax: value in = {x}, out = {y}; slope in = {y, g}, out = {dx}.
 struct LogSoftmax {
   static constexpr const char* name = "log_softmax";
+
+  template <class Team, class Row> LS_HD static void value(const Team& team, const Row& row) {
+    const auto log_sum = log_sum_exp(team, row);
+    team.each(row.count(), [&](std::int64_t i) { row.put(0, i, row.in(0, i) - log_sum); });
+  }
+  template <class Team, class Row> LS_HD static void slope(const Team& team, const Row& row) {
+    using A = typename Row::Real;
+    const std::int64_t n = row.count();
+    const A sum = team.template sum<A>(n, [&](std::int64_t i) { return row.in(1, i); });
+    team.each(n,
+              [&](std::int64_t i) { row.put(0, i, row.in(1, i) - std::exp(row.in(0, i)) * sum); });
+  }
 };
+
 // Softmax and cross-entropy in one: the loss of row i is weight[i] * -log softmax(x[i])[target[i]].
 // value: in = {x [n, c], target [n] i64, weight [n] or null}, out = {loss [n], log_sum_exp [n]}.
-// slope: in = {x, target, scaled weight [n] (weight * g, 0 stride allowed), log_sum_exp [n]}, out = {dx}: probabilities are not stored.
+// slope: in = {x, target, scaled weight [n] (weight * g, 0 stride allowed), log_sum_exp [n]}, out =
+// {dx}: probabilities are not stored.
 struct CrossEntropy {
   static constexpr const char* name = "cross_entropy";
+
+  template <class Team, class Row> LS_HD static void value(const Team& team, const Row& row) {
+    using A = typename Row::Real;
+    const A log_sum = log_sum_exp(team, row);
+    if (!team.leads()) return;
+    const A loss = log_sum - row.in(0, row.whole(1));
+    row.put(0, row.has(2) ? row.real(2) * loss : loss);
+    row.put(1, log_sum);
+  }
+  template <class Team, class Row> LS_HD static void slope(const Team& team, const Row& row) {
+    using A = typename Row::Real;
+    const std::int64_t target = row.whole(1);
+    const A weight = row.real(2);
+    const A log_sum = row.real(3);
+    team.each(row.count(), [&](std::int64_t i) {
+      const A probability = std::exp(row.in(0, i) - log_sum);
+      row.put(0, i, weight * (probability - (i == target ? A(1) : A(0))));
+    });
+  }
 };
 
 using Rows = OpList<Softmax, LogSoftmax, CrossEntropy>;

@@ -1,4 +1,5 @@
-// Every optimizer's update of one element: published formulas, one pass over parameter, gradient and state.
+// Every optimizer's update of one element: published formulas, one pass over parameter, gradient
+// and state.
 #pragma once
 
 #include <cmath>
@@ -8,14 +9,68 @@
 
 namespace lockstep::kernels::math {
 
-// Stochastic gradient descent with momentum and Nesterov's form (Sutskever et al., 2013), as PyTorch states it:
-// the buffer starts as the first gradient. state[0]: momentum buffer (unused without momentum).
+// A rule has `states`, Constants<A> (made once a call from the scalars), and
+// update(parameter, scaled gradient, state..., constants). A state that the scalars leave unused
+// may be null: needs_state(scalars) tells.
+
+// Stochastic gradient descent with momentum and Nesterov's form (Sutskever et al., 2013), as
+// PyTorch states it: the buffer starts as the first gradient. state[0]: momentum buffer (unused
+// without momentum).
 struct Sgd {
   static constexpr const char* name = "sgd";
+  static constexpr int states = 1;
+
+  template <class A> struct Constants {
+    A rate, decay, kept, taken, ahead, behind;
+
+    explicit Constants(const UpdateScalars& s)
+        : rate(A(s.learning_rate)),
+          decay(A(s.weight_decay)),
+          kept(s.step == 1 ? A(0) : A(s.momentum)),
+          taken(s.step == 1 ? A(1) : A(1 - s.dampening)),
+          ahead(s.nesterov ? A(1) : A(0)),
+          behind(s.nesterov ? A(s.momentum) : A(1)) {}
+  };
+  static bool needs_state(const UpdateScalars& s) { return s.momentum != 0; }
+
+  template <class A> LS_HD static void update(A& parameter, A gradient, const Constants<A>& c) {
+    parameter -= c.rate * (gradient + c.decay * parameter);
+  }
+  template <class A>
+  LS_HD static void update(A& parameter, A gradient, A& buffer, const Constants<A>& c) {
+    const A full = gradient + c.decay * parameter;
+    buffer = c.kept * buffer + c.taken * full;
+    parameter -= c.rate * (c.ahead * full + c.behind * buffer);
+  }
 };
-// Adam with decoupled weight decay (Loshchilov, Hutter, 2019). state[0]: first moment, state[1]: second moment.
+
+// Adam with decoupled weight decay (Loshchilov, Hutter, 2019). state[0]: first moment, state[1]:
+// second moment.
 struct AdamW {
   static constexpr const char* name = "adamw";
+  static constexpr int states = 2;
+
+  template <class A> struct Constants {
+    A shrink, beta1, beta2, rest1, rest2, rate, unbias, epsilon;
+
+    explicit Constants(const UpdateScalars& s)
+        : shrink(A(1 - s.learning_rate * s.weight_decay)),
+          beta1(A(s.beta1)),
+          beta2(A(s.beta2)),
+          rest1(A(1 - s.beta1)),
+          rest2(A(1 - s.beta2)),
+          rate(A(s.learning_rate / (1 - std::pow(s.beta1, double(s.step))))),
+          unbias(A(1 / std::sqrt(1 - std::pow(s.beta2, double(s.step))))),
+          epsilon(A(s.epsilon)) {}
+  };
+  static bool needs_state(const UpdateScalars&) { return true; }
+
+  template <class A>
+  LS_HD static void update(A& parameter, A gradient, A& first, A& second, const Constants<A>& c) {
+    first = c.beta1 * first + c.rest1 * gradient;
+    second = c.beta2 * second + c.rest2 * gradient * gradient;
+    parameter = parameter * c.shrink - c.rate * first / (std::sqrt(second) * c.unbias + c.epsilon);
+  }
 };
 
 using Updates = OpList<Sgd, AdamW>;

@@ -1,0 +1,75 @@
+#include "kernels/math/update.h"
+
+#include <algorithm>
+
+#include "kernels/cpu/families.h"
+#include "kernels/cpu/host.h"
+#include "kernels/cpu/simd.h"
+#include "lockstep/core/parallel_for.h"
+
+namespace lockstep::kernels::cpu {
+namespace {
+
+constexpr std::int64_t grain = 32 * 1024;
+
+// Elements [0, n), n a whole number of blocks.
+template <class Rule, int states, class A>
+void whole_blocks_of(std::int64_t n, A* parameter, const A* gradient, A* first, A* second, A scale,
+                     const typename Rule::template Constants<A>& constants) {
+  n = whole_blocks(n);
+  LS_SIMD
+  for (std::int64_t i = 0; i < n; ++i) {
+    const A scaled = gradient[i] * scale;
+    if constexpr (states == 0) Rule::update(parameter[i], scaled, constants);
+    if constexpr (states == 1) Rule::update(parameter[i], scaled, first[i], constants);
+    if constexpr (states == 2) Rule::update(parameter[i], scaled, first[i], second[i], constants);
+  }
+}
+
+template <class Rule, int states, class A> void run(const UpdateCall& call) {
+  const typename Rule::template Constants<A> constants(*call.scalars);
+  const A scale = A(call.scalars->gradient_scale);
+  A* const parameter = static_cast<A*>(call.parameter);
+  const A* const gradient = static_cast<const A*>(call.gradient);
+  A* const first = static_cast<A*>(call.state[0]);
+  A* const second = static_cast<A*>(call.state[1]);
+  const auto part = [&](std::int64_t begin, std::int64_t end) {
+    const std::int64_t n = end - begin;
+    A* const s0 = states > 0 ? first + begin : nullptr;
+    A* const s1 = states > 1 ? second + begin : nullptr;
+    whole_blocks_of<Rule, states>(n, parameter + begin, gradient + begin, s0, s1, scale, constants);
+    const std::int64_t done = whole_blocks(n);
+    if (done == n) return;
+    const std::int64_t rest = n - done;
+    A p[lane_block] = {}, g[lane_block] = {}, a[lane_block] = {}, b[lane_block] = {};
+    std::copy_n(parameter + begin + done, rest, p);
+    std::copy_n(gradient + begin + done, rest, g);
+    if constexpr (states > 0) std::copy_n(s0 + done, rest, a);
+    if constexpr (states > 1) std::copy_n(s1 + done, rest, b);
+    whole_blocks_of<Rule, states>(lane_block, p, g, a, b, scale, constants);
+    std::copy_n(p, rest, parameter + begin + done);
+    if constexpr (states > 0) std::copy_n(a, rest, s0 + done);
+    if constexpr (states > 1) std::copy_n(b, rest, s1 + done);
+  };
+  core::parallel_chunks(threads(), call.count, grain, part);
+}
+
+template <class A> void typed(const UpdateCall& call) {
+  math::Updates::with(call.rule, [&]<class Rule>() {
+    if constexpr (Rule::states == 1) {
+      if (!Rule::needs_state(*call.scalars)) return run<Rule, 0, A>(call);
+    }
+    run<Rule, Rule::states, A>(call);
+  });
+}
+
+}  // namespace
+
+void update(const UpdateCall& call) {
+  if (call.dtype == DType::f32) return typed<float>(call);
+  if (call.dtype == DType::f64) return typed<double>(call);
+  fail("update: parameters of this element type have no update on the CPU",
+       "keep f32 parameters and compute in half precision from them");
+}
+
+}  // namespace lockstep::kernels::cpu

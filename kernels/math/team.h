@@ -1,0 +1,54 @@
+// Who computes a row together: a Team owns the lanes, their sums and their maxima.
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/math/hd.h"
+
+namespace lockstep::kernels::math {
+
+// The larger of two; NaN where either is.
+template <class A> LS_HD A larger(A a, A b) { return a > b || a != a ? a : b; }
+template <class A> LS_HD A smaller(A a, A b) { return a < b || a != a ? a : b; }
+
+// A Team has
+//   sum<A>(n, f), max<A>(n, f)  the sum and the larger() of f(0) ... f(n - 1), the same on every
+//   lane; each(n, f)                  f(0) ... f(n - 1), in any order; what it wrote is seen by
+//   what follows; leads()                     true on one lane: the one that writes results of the
+//   whole row.
+// SerialTeam is one thread whose lanes are those of a vector register.
+struct SerialTeam {
+  static constexpr int lanes = 16;
+
+  template <class A, class F> LS_HD A sum(std::int64_t n, const F& f) const {
+    return folded<A>(n, A(0), f, [](A a, A b) { return a + b; });
+  }
+  template <class A, class F> LS_HD A max(std::int64_t n, const F& f) const {
+    return folded<A>(n, -A(__builtin_huge_val()), f, [](A a, A b) { return larger(a, b); });
+  }
+  template <class F> LS_HD void each(std::int64_t n, const F& f) const {
+#pragma omp simd
+    for (std::int64_t i = 0; i < n; ++i) f(i);
+  }
+  LS_HD bool leads() const { return true; }
+
+ private:
+  template <class A, class F, class Join>
+  LS_HD A folded(std::int64_t n, A start, const F& f, const Join& join) const {
+    A partial[lanes];
+    for (A& each : partial) each = start;
+    const std::int64_t whole = n - n % lanes;
+    for (std::int64_t i = 0; i < whole; i += lanes) {
+#pragma omp simd
+      for (int lane = 0; lane < lanes; ++lane) partial[lane] = join(partial[lane], f(i + lane));
+    }
+    for (std::int64_t i = whole; i < n; ++i) partial[i - whole] = join(partial[i - whole], f(i));
+    for (int width = lanes / 2; width > 0; width /= 2) {
+      for (int lane = 0; lane < width; ++lane)
+        partial[lane] = join(partial[lane], partial[lane + width]);
+    }
+    return partial[0];
+  }
+};
+
+}  // namespace lockstep::kernels::math
