@@ -51,10 +51,10 @@ struct AdamW {
   static constexpr int states = 2;
 
   template <class A> struct Constants {
-    A shrink, beta1, beta2, rest1, rest2, rate, unbias, epsilon;
+    A decay, beta1, beta2, rest1, rest2, rate, unbias, epsilon;
 
     explicit Constants(const UpdateScalars& s)
-        : shrink(A(1 - s.learning_rate * s.weight_decay)),
+        : decay(A(s.learning_rate * s.weight_decay)),  // 1 - it would lose its digits in f32
           beta1(A(s.beta1)),
           beta2(A(s.beta2)),
           rest1(A(1 - s.beta1)),
@@ -69,7 +69,7 @@ struct AdamW {
   LS_HD static void update(A& parameter, A gradient, A& first, A& second, const Constants<A>& c) {
     first = c.beta1 * first + c.rest1 * gradient;
     second = c.beta2 * second + c.rest2 * gradient * gradient;
-    parameter = parameter * c.shrink - c.rate * first / (std::sqrt(second) * c.unbias + c.epsilon);
+    parameter -= c.decay * parameter + c.rate * first / (std::sqrt(second) * c.unbias + c.epsilon);
   }
 };
 

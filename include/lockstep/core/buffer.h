@@ -27,9 +27,9 @@ struct ConstBuffer {
   Memory keep;
 
   ConstBuffer() = default;
-  ConstBuffer(const void* data, std::int64_t count, DType dtype, Device device = {},
-              Memory keep = {})
-      : data(data), count(count), dtype(dtype), device(device), keep(std::move(keep)) {}
+  ConstBuffer(const void* first, std::int64_t elements, DType type, Device where = {},
+              Memory owner = {})
+      : data(first), count(elements), dtype(type), device(where), keep(std::move(owner)) {}
   ConstBuffer(const Buffer& b)
       : data(b.data), count(b.count), dtype(b.dtype), device(b.device), keep(b.keep) {}
   std::size_t bytes() const { return static_cast<std::size_t>(count) * size_of(dtype); }

@@ -83,10 +83,10 @@ class Optimizer {
   virtual kernels::UpdateScalars constants() const = 0;
 
  private:
-  void write_scalars(const Arena& arena, int segment);
-  void update_run(const Arena& arena, core::Range range,
-                  const kernels::UpdateScalars& scalars) const;
-  std::int64_t& steps_of(int parameter) const;
+  void write_scalars(const Segment& segment);
+  bool is_updated_alike(const Segment& a, const Segment& b) const;
+  void update_run(const Arena& arena, core::Range run, const Segment& head);
+  std::int64_t* step_counts() const;
 
   State parameters_;
   std::vector<GroupOptions> groups_;
@@ -96,7 +96,7 @@ class Optimizer {
   Tensor learning_rate_;  // f64 [1]
   Tensor steps_;          // i64 [parameters]
   double gradient_scale_ = 1;
-  std::vector<bool> takes_part_;
+  std::vector<bool> takes_part_;  // empty between steps
   std::vector<kernels::UpdateScalars>
       scalars_;  // by parameter; kernels read them through a pointer
 };

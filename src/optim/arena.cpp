@@ -1,0 +1,204 @@
+#include "lockstep/optim/arena.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <numeric>
+#include <unordered_set>
+
+#include "lockstep/autograd/parameter.h"
+#include "lockstep/base/error.h"
+#include "lockstep/tensor/views.h"
+
+namespace lockstep::optim {
+
+namespace {
+
+std::int64_t padded_count(std::int64_t count, DType dtype) {
+  const auto step = static_cast<std::int64_t>(core::alignment / size_of(dtype));
+  return (count + step - 1) / step * step;
+}
+
+Tensor tensor_on(const core::Memory& memory, std::int64_t offset, const Shape& shape, DType dtype) {
+  const std::size_t size = size_of(dtype);
+  auto storage =
+      make_shared_object<core::Storage>(memory, static_cast<std::size_t>(offset) * size,
+                                        static_cast<std::size_t>(shape.elements()) * size);
+  return Tensor(std::move(storage), 0, shape, contiguous_strides(shape), dtype);
+}
+
+void check_entries(const std::vector<ArenaEntry>& entries) {
+  const Tensor& first = entries.front().parameter;
+  std::unordered_set<const core::Storage*> seen;
+  for (const auto& [segment, parameter] : entries) {
+    check<DTypeError>(parameter.dtype() == first.dtype() &&
+                          (parameter.dtype() == DType::f32 || parameter.dtype() == DType::f64),
+                      [&] {
+                        return Complaint{
+                            fmt::format("optimizer: parameter {} is {}, and updates take {}",
+                                        segment.name, name_of(parameter.dtype()),
+                                        first.dtype() == DType::f64 ? "f64" : "f32 or f64"),
+                            "keep parameters in f32 or f64; cast activations instead"};
+                      });
+    check<DeviceError>(parameter.device() == first.device(), [&] {
+      return Complaint{
+          fmt::format("optimizer: parameter {} is on {}, the arena on {}", segment.name,
+                      name_of(parameter.device()), name_of(first.device())),
+          "make one arena for each device"};
+    });
+    check<UsageError>(seen.insert(parameter.storage().get()).second, [&] {
+      return Complaint{
+          fmt::format("optimizer: parameter {} shares its memory with another one", segment.name),
+          "give each parameter once: Module::parameters() names shared ones once"};
+    });
+    check<UsageError>(
+        parameter.is_contiguous() && parameter.offset() == 0 &&
+            parameter.storage()->bytes() ==
+                static_cast<std::size_t>(parameter.elements()) * size_of(parameter.dtype()),
+        [&] {
+          return Complaint{fmt::format("optimizer: parameter {} {} is a view of a larger tensor",
+                                       segment.name, to_string(parameter.shape())),
+                           "make it a tensor of its own with clone()"};
+        });
+  }
+}
+
+void check_order(std::span<const int> order, std::size_t segments) {
+  std::vector<bool> seen(segments, false);
+  const bool is_permutation =
+      order.size() == segments && std::all_of(order.begin(), order.end(), [&](int segment) {
+        const auto position = static_cast<std::size_t>(segment);
+        if (segment < 0 || position >= segments || seen[position]) return false;
+        seen[position] = true;
+        return true;
+      });
+  check<UsageError>(is_permutation, [&] {
+    return Complaint{
+        fmt::format("arena: an order of {} numbers is no permutation of its {} segments",
+                    order.size(), segments),
+        "name each segment from 0 on exactly once"};
+  });
+}
+
+}  // namespace
+
+core::Range Segment::padded(DType dtype) const {
+  return {offset, offset + padded_count(count, dtype)};
+}
+
+Arena::Arena(std::vector<ArenaEntry> entries, int states) {
+  check<UsageError>(!entries.empty(), [] {
+    return Complaint{"arena: no parameters", "give it at least one"};
+  });
+  check_entries(entries);
+  dtype_ = entries.front().parameter.dtype();
+  device_ = entries.front().parameter.device();
+  for (auto& [segment, parameter] : entries) {
+    segment.count = parameter.elements();
+    count_ += padded_count(segment.count, dtype_);
+    segments_.push_back(std::move(segment));
+    parameters_.push_back(std::move(parameter));
+  }
+  layout_.resize(segments_.size());
+  std::iota(layout_.begin(), layout_.end(), 0);
+  lay_out(layout_);
+
+  for (int i = 0; i < 2 + states; ++i) lanes_.push_back(new_lane());
+  for (std::size_t i = 0; i < segments_.size(); ++i) {
+    const Shape& shape = parameters_[i].shape();
+    copy_elements(parameters_[i].detach(),
+                  tensor_on(lanes_[0], segments_[i].offset, shape, dtype_));
+    gradients_.push_back(tensor_on(lanes_[1], segments_[i].offset, shape, dtype_));
+  }
+  point_handles_at_lanes();
+  gather_gradients();
+}
+
+core::Buffer Arena::lane(int index, core::Range range) const {
+  check<UsageError>(0 <= range.begin && range.begin <= range.end && range.end <= count_, [&] {
+    return Complaint{fmt::format("arena: elements [{}, {}) of {}", range.begin, range.end, count_),
+                     "stay within [0, count())"};
+  });
+  const core::Memory& memory = lanes_[static_cast<std::size_t>(index)];
+  auto* first =
+      static_cast<std::byte*>(memory->data()) + range.begin * static_cast<int>(size_of(dtype_));
+  return {first, range.count(), dtype_, device_, memory};
+}
+
+Tensor Arena::state_of(int segment, int index) const {
+  const auto i = static_cast<std::size_t>(segment);
+  return tensor_on(lanes_[static_cast<std::size_t>(2 + index)], segments_[i].offset,
+                   parameters_[i].shape(), dtype_);
+}
+
+core::Memory Arena::new_lane() const {
+  core::Memory memory = core::allocator(device_).allocate(bytes());
+  fill_elements(tensor_on(memory, 0, {count_}, dtype_), 0);
+  return memory;
+}
+
+void Arena::lay_out(std::span<const int> order) {
+  std::int64_t offset = 0;
+  for (const int segment : order) {
+    Segment& placed = segments_[static_cast<std::size_t>(segment)];
+    placed.offset = offset;
+    offset += padded_count(placed.count, dtype_);
+  }
+}
+
+void Arena::relocate(core::Memory parameters, core::Memory gradients, std::span<const int> order) {
+  for (const core::Memory* memory : {&parameters, &gradients}) {
+    check<UsageError>(
+        *memory && (*memory)->bytes() >= bytes() && (*memory)->device() == device_, [&] {
+          return Complaint{fmt::format("arena: {} bytes are too few for {} {} on {}",
+                                       *memory ? (*memory)->bytes() : 0, count_, name_of(dtype_),
+                                       name_of(device_)),
+                           fmt::format("give two blocks of {} bytes of that device", bytes())};
+        });
+  }
+  std::vector<std::int64_t> old_offsets;
+  for (const Segment& segment : segments_) old_offsets.push_back(segment.offset);
+  if (!order.empty()) {
+    check_order(order, segments_.size());
+    layout_.assign(order.begin(), order.end());
+    lay_out(layout_);
+  }
+  move_lane(0, std::move(parameters), old_offsets);
+  move_lane(1, std::move(gradients), old_offsets);
+  for (int i = 0; i < states() && !order.empty(); ++i) move_lane(2 + i, new_lane(), old_offsets);
+  point_handles_at_lanes();
+}
+
+void Arena::reorder(std::span<const int> order) { relocate(new_lane(), new_lane(), order); }
+
+void Arena::move_lane(int index, core::Memory to, const std::vector<std::int64_t>& old_offsets) {
+  core::Memory& lane = lanes_[static_cast<std::size_t>(index)];
+  fill_elements(tensor_on(to, 0, {count_}, dtype_), 0);
+  for (std::size_t i = 0; i < segments_.size(); ++i) {
+    const Shape flat = {segments_[i].count};
+    copy_elements(tensor_on(lane, old_offsets[i], flat, dtype_),
+                  tensor_on(to, segments_[i].offset, flat, dtype_));
+  }
+  lane = std::move(to);
+}
+
+void Arena::point_handles_at_lanes() {
+  for (std::size_t i = 0; i < segments_.size(); ++i) {
+    const std::size_t offset = static_cast<std::size_t>(segments_[i].offset) * size_of(dtype_);
+    parameters_[i].storage()->relocate(lanes_[0], offset);
+    gradients_[i].storage()->relocate(lanes_[1], offset);
+  }
+}
+
+void Arena::gather_gradients() {
+  for (std::size_t i = 0; i < parameters_.size(); ++i) {
+    const Tensor& leaf = parameters_[i];
+    if (!is_leaf(leaf)) continue;
+    const Tensor elsewhere = gradient(leaf);
+    if (elsewhere.is_defined() && elsewhere.storage() == gradients_[i].storage()) continue;
+    if (elsewhere.is_defined() && has_gradient(leaf)) copy_elements(elsewhere, gradients_[i]);
+    place_gradient(leaf, gradients_[i]);
+  }
+}
+
+}  // namespace lockstep::optim

@@ -1,0 +1,100 @@
+#include "lockstep/optim/clip.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+
+#include "lockstep/base/error.h"
+#include "lockstep/optim/sgd.h"
+#include "tests/support/leaves.h"
+
+namespace lockstep::optim {
+namespace {
+
+using lockstep::testing::give_gradient;
+using lockstep::testing::give_random_gradients;
+using lockstep::testing::random_leaf;
+using lockstep::testing::random_parameters;
+using lockstep::testing::random_values;
+
+double reference_norm(const State& parameters) {
+  double total = 0;
+  for (const auto& [name, parameter] : parameters) {
+    for (const double g : gradient(parameter).to_vector<double>()) total += g * g;
+  }
+  return std::sqrt(total);
+}
+
+TEST(Clip, NormIsThatOfAllGradientsTogether) {
+  std::mt19937 random(1);
+  for (const DType dtype : {DType::f32, DType::f64}) {
+    const State parameters =
+        random_parameters({{3, 5}, {norm_block}, {2 * norm_block + 17}, {}}, random, dtype);
+    Sgd optimizer(parameters);
+    give_random_gradients(parameters, random);
+    EXPECT_NEAR(gradient_norm(optimizer), reference_norm(parameters),
+                1e-6 * reference_norm(parameters));
+    optimizer.scale_gradients(0.25);
+    EXPECT_NEAR(gradient_norm(optimizer), 0.25 * reference_norm(parameters),
+                1e-6 * reference_norm(parameters));
+  }
+}
+
+TEST(Clip, NormIsExactlyTheSameInAnyLayout) {
+  std::mt19937 random(2);
+  const State parameters = random_parameters({{30, 50}, {norm_block + 5}, {70}}, random);
+  Sgd optimizer(parameters);
+  give_random_gradients(parameters, random);
+  const double before = gradient_norm(optimizer);
+  optimizer.arenas()[0].reorder(std::vector<int>{2, 0, 1});
+  EXPECT_EQ(gradient_norm(optimizer), before);
+}
+
+TEST(Clip, CountsOnlyParametersThatTakePart) {
+  std::mt19937 random(3);
+  const State parameters = random_parameters({{3}, {4}}, random);
+  Sgd optimizer(parameters);
+  give_gradient(parameters[0].second, std::vector<double>{3, 0, 0});
+  give_gradient(parameters[1].second, std::vector<double>{4, 0, 0, 0});
+  EXPECT_DOUBLE_EQ(gradient_norm(optimizer), 5);
+  EXPECT_DOUBLE_EQ(gradient_norm(optimizer, {false, true}), 4);
+  optimizer.step();
+  EXPECT_EQ(gradient_norm(optimizer), 0);
+}
+
+TEST(Clip, ScalesTheUpdateOfGradientsAboveTheLimit) {
+  std::mt19937 random(4);
+  const Tensor x = random_leaf({2}, random);
+  Sgd optimizer({{"x", x}}, {.lr = 1});
+  const std::vector<float> start = x.to_vector();
+  give_gradient(x, std::vector<double>{3, 4});
+  EXPECT_DOUBLE_EQ(clip_gradient_norm(optimizer, 1), 5);
+  EXPECT_DOUBLE_EQ(gradient_norm(optimizer), 1);
+  optimizer.step();
+  EXPECT_NEAR(x.to_vector()[0], start[0] - 0.6, 1e-6);
+  EXPECT_NEAR(x.to_vector()[1], start[1] - 0.8, 1e-6);
+}
+
+TEST(Clip, LeavesGradientsBelowTheLimitAndBrokenOnesAlone) {
+  std::mt19937 random(5);
+  const Tensor x = random_leaf({2}, random);
+  Sgd optimizer({{"x", x}});
+  give_gradient(x, std::vector<double>{3, 4});
+  EXPECT_DOUBLE_EQ(clip_gradient_norm(optimizer, 5), 5);
+  EXPECT_EQ(optimizer.gradient_scale(), 1);
+  optimizer.discard_gradients();
+  give_gradient(x, std::vector<double>{std::numeric_limits<double>::quiet_NaN(), 4});
+  EXPECT_TRUE(std::isnan(clip_gradient_norm(optimizer, 1)));
+  EXPECT_EQ(optimizer.gradient_scale(), 1);
+}
+
+TEST(Clip, RefusesALimitThatIsNotPositive) {
+  std::mt19937 random(6);
+  Sgd optimizer(random_parameters({{2}}, random));
+  EXPECT_THROW(clip_gradient_norm(optimizer, 0), UsageError);
+  EXPECT_THROW(clip_gradient_norm(optimizer, std::nan("")), UsageError);
+}
+
+}  // namespace
+}  // namespace lockstep::optim

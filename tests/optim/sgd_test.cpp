@@ -1,0 +1,97 @@
+#include "lockstep/optim/sgd.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "lockstep/base/error.h"
+#include "tests/support/leaves.h"
+
+namespace lockstep::optim {
+namespace {
+
+using lockstep::testing::give_gradient;
+using lockstep::testing::random_leaf;
+using lockstep::testing::random_values;
+
+// The published update in double precision.
+struct Reference {
+  SgdOptions options;
+  std::vector<double> parameter;
+  std::vector<double> momentum = {};
+
+  void step(const std::vector<double>& gradient) {
+    const bool is_first = momentum.empty();
+    momentum.resize(parameter.size());
+    for (std::size_t i = 0; i < parameter.size(); ++i) {
+      const double g = gradient[i] + options.weight_decay * parameter[i];
+      momentum[i] = is_first ? g : options.momentum * momentum[i] + (1 - options.dampening) * g;
+      double direction = options.momentum == 0 ? g : momentum[i];
+      if (options.nesterov) direction = g + options.momentum * momentum[i];
+      parameter[i] -= options.lr * direction;
+    }
+  }
+};
+
+class SgdFormula : public ::testing::TestWithParam<std::tuple<SgdOptions, DType>> {};
+
+TEST_P(SgdFormula, HoldsOver100Steps) {
+  const auto& [options, dtype] = GetParam();
+  std::mt19937 random(1);
+  const Tensor parameter = random_leaf({37, 3}, random, dtype);
+  Reference reference{options, parameter.to_vector<double>()};
+  Sgd optimizer({{"p", parameter}}, options);
+  for (int step = 0; step < 100; ++step) {
+    std::vector<double> values = random_values(parameter.elements(), random);
+    // The values that the parameter's dtype holds.
+    values = tensor(values, parameter.shape(), {.dtype = dtype}).to_vector<double>();
+    give_gradient(parameter, values);
+    optimizer.step();
+    reference.step(values);
+  }
+  const std::vector<double> got = parameter.to_vector<double>();
+  const double tolerance = dtype == DType::f64 ? 1e-13 : 1e-6;
+  for (std::size_t i = 0; i < got.size(); ++i)
+    ASSERT_NEAR(got[i], reference.parameter[i], tolerance);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    OverOptions, SgdFormula,
+    ::testing::Combine(
+        ::testing::Values(
+            SgdOptions{.lr = 0.01}, SgdOptions{.lr = 0.01, .weight_decay = 0.1},
+            SgdOptions{.lr = 0.003, .momentum = 0.9},
+            SgdOptions{.lr = 0.003, .momentum = 0.9, .dampening = 0.3},
+            SgdOptions{.lr = 0.003, .momentum = 0.9, .weight_decay = 0.05, .nesterov = true}),
+        ::testing::Values(DType::f32, DType::f64)));
+
+TEST(Sgd, MomentumBeginsAsTheFirstGradientOfEachParameter) {
+  std::mt19937 random(2);
+  State parameters = lockstep::testing::random_parameters({{4}, {5}}, random);
+  Sgd optimizer(parameters, {.lr = 0.1, .momentum = 0.9, .dampening = 0.5});
+  const std::vector<double> ones(5, 1.0);
+  give_gradient(parameters[0].second, std::span(ones).first(4));
+  optimizer.step();
+  const std::vector<float> before = parameters[1].second.to_vector();
+  give_gradient(parameters[1].second, ones);
+  optimizer.step();
+  const std::vector<float> after = parameters[1].second.to_vector();
+  for (std::size_t i = 0; i < 5; ++i) EXPECT_FLOAT_EQ(after[i], before[i] - 0.1F);
+}
+
+TEST(Sgd, RefusesConstantsOutOfRange) {
+  std::mt19937 random(3);
+  const State parameters = lockstep::testing::random_parameters({{4}}, random);
+  EXPECT_THROW(Sgd(parameters, {.lr = -1}), UsageError);
+  EXPECT_THROW(Sgd(parameters, {.momentum = -0.1}), UsageError);
+  EXPECT_THROW(Sgd(parameters, {.nesterov = true}), UsageError);
+  try {
+    Sgd(parameters, {.weight_decay = -0.5});
+    FAIL();
+  } catch (const UsageError& error) {
+    EXPECT_EQ(error.problem(), "sgd: weight_decay is -0.5");
+    EXPECT_EQ(error.fix(), "give a finite number of at least 0");
+  }
+}
+
+}  // namespace
+}  // namespace lockstep::optim
