@@ -1,0 +1,48 @@
+// Activations as modules, and what lets Sequential run them within the pass of the layer before.
+#pragma once
+
+#include "lockstep/nn/module.h"
+#include "lockstep/ops/linalg.h"
+
+namespace lockstep::nn {
+
+class ActivationLayer : public Module {
+ public:
+  Activation kind() const { return kind_; }
+  Tensor forward(const Tensor& x) final;
+
+ protected:
+  explicit ActivationLayer(Activation kind) : kind_(kind) {}
+
+ private:
+  Activation kind_;
+};
+
+class Relu final : public ActivationLayer {
+ public:
+  Relu() : ActivationLayer(Activation::relu) {}
+};
+// The tanh form.
+class Gelu final : public ActivationLayer {
+ public:
+  Gelu() : ActivationLayer(Activation::gelu) {}
+};
+class Tanh final : public ActivationLayer {
+ public:
+  Tanh() : ActivationLayer(Activation::tanh) {}
+};
+class Sigmoid final : public ActivationLayer {
+ public:
+  Sigmoid() : ActivationLayer(Activation::sigmoid) {}
+};
+
+// A layer that can apply an activation to its result before it leaves the cache.
+class FusingLayer : public Module {
+ public:
+  virtual bool fuses(Activation activation) const = 0;
+  // activation(forward(x)).
+  virtual Tensor forward_fused(const Tensor& x, Activation activation) = 0;
+  Tensor forward(const Tensor& x) final { return forward_fused(x, Activation::none); }
+};
+
+}  // namespace lockstep::nn

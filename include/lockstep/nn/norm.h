@@ -1,0 +1,39 @@
+// Normalisation layers.
+#pragma once
+
+#include <cstdint>
+
+#include "lockstep/nn/activation.h"
+
+namespace lockstep::nn {
+
+struct BatchNormOptions {
+  double momentum = 0.1;  // running += momentum * (batch - running)
+  double epsilon = 1e-5;
+  DType dtype = DType::f32;
+  Device device = {};
+};
+
+// Over the last axis of rows [n, channels] or images [n, h, w, channels]: by the batch's moments
+// while training, by the running ones otherwise. Parameters: weight (1), bias (0); buffers:
+// running_mean (0), running_variance (1); all [channels]. Ioffe, Szegedy: "Batch normalization",
+// 2015. UsageError unless channels is positive.
+class BatchNorm : public FusingLayer {
+ public:
+  using Options = BatchNormOptions;
+  explicit BatchNorm(std::int64_t channels, const Options& options = {});
+
+  bool fuses(Activation activation) const override { return activation == Activation::relu; }
+  Tensor forward_fused(const Tensor& x, Activation activation) override;
+  void visit(Visitor& visitor) override;
+
+ private:
+  double momentum_;
+  double epsilon_;
+  Tensor weight_;
+  Tensor bias_;
+  Tensor running_mean_;
+  Tensor running_variance_;
+};
+
+}  // namespace lockstep::nn

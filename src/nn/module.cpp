@@ -1,0 +1,92 @@
+#include "lockstep/nn/module.h"
+
+#include <algorithm>
+
+#include "lockstep/autograd/parameter.h"
+#include "lockstep/tensor/views.h"
+
+namespace lockstep::nn {
+
+namespace {
+
+// Collects what a module and its children hold, with dotted names.
+class Collector final : public Visitor {
+ public:
+  Collector(bool parameters, bool buffers) : parameters_(parameters), buffers_(buffers) {}
+
+  void parameter(std::string_view name, const Tensor& tensor) override {
+    if (parameters_) collect(name, tensor);
+  }
+  void buffer(std::string_view name, const Tensor& tensor) override {
+    if (buffers_) collect(name, tensor);
+  }
+  void child(std::string_view name, Module& module) override {
+    const std::size_t length = prefix_.size();
+    prefix_.append(name).push_back('.');
+    module.visit(*this);
+    prefix_.resize(length);
+  }
+  State take() { return std::move(found_); }
+
+ private:
+  void collect(std::string_view name, const Tensor& tensor) {
+    const bool is_known = std::any_of(found_.begin(), found_.end(), [&](const auto& other) {
+      return other.second.is_same(tensor);
+    });
+    if (!is_known) found_.emplace_back(prefix_ + std::string(name), tensor);
+  }
+
+  bool parameters_;
+  bool buffers_;
+  std::string prefix_;
+  State found_;
+};
+
+State collected(Module& module, bool parameters, bool buffers) {
+  Collector collector(parameters, buffers);
+  module.visit(collector);
+  return collector.take();
+}
+
+class ModeSetter final : public Visitor {
+ public:
+  explicit ModeSetter(bool is_training) : is_training_(is_training) {}
+  void parameter(std::string_view, const Tensor&) override {}
+  void buffer(std::string_view, const Tensor&) override {}
+  void child(std::string_view, Module& module) override { module.train(is_training_); }
+
+ private:
+  bool is_training_;
+};
+
+}  // namespace
+
+State Module::parameters() { return collected(*this, true, false); }
+
+State Module::buffers() { return collected(*this, false, true); }
+
+State Module::state() { return collected(*this, true, true); }
+
+void Module::load_state(const State& from) { lockstep::load_state(state(), from); }
+
+void Module::train(bool is_training) {
+  is_training_ = is_training;
+  ModeSetter setter(is_training);
+  visit(setter);
+}
+
+void Module::to(Device device) {
+  for (const auto& [name, tensor] : state()) {
+    if (tensor.device() == device) continue;
+    const bool is_learned = tensor.requires_grad();
+    if (is_learned) require_grad(tensor, false);
+    tensor.storage()->relocate(copied_to(tensor, device).storage()->memory(), 0);
+    if (is_learned) require_grad(tensor);
+  }
+}
+
+void Module::freeze(bool is_frozen) {
+  for (const auto& [name, tensor] : parameters()) require_grad(tensor, !is_frozen);
+}
+
+}  // namespace lockstep::nn

@@ -1,0 +1,37 @@
+#include "lockstep/nn/norm.h"
+
+#include "lockstep/autograd/parameter.h"
+#include "lockstep/ops/norm.h"
+#include "lockstep/tensor/create.h"
+#include "src/nn/check_sizes.h"
+
+namespace lockstep::nn {
+
+BatchNorm::BatchNorm(std::int64_t channels, const Options& options)
+    : momentum_(options.momentum), epsilon_(options.epsilon) {
+  check_sizes("BatchNorm", {{"channels", channels}});
+  const TensorOptions kind = {options.dtype, options.device};
+  weight_ = ones({channels}, kind);
+  bias_ = zeros({channels}, kind);
+  require_grad(weight_);
+  require_grad(bias_);
+  running_mean_ = zeros({channels}, kind);
+  running_variance_ = ones({channels}, kind);
+}
+
+Tensor BatchNorm::forward_fused(const Tensor& x, Activation activation) {
+  return batch_norm(x, weight_, bias_, running_mean_, running_variance_,
+                    {.training = is_training(),
+                     .relu = activation == Activation::relu,
+                     .momentum = momentum_,
+                     .epsilon = epsilon_});
+}
+
+void BatchNorm::visit(Visitor& visitor) {
+  visitor.parameter("weight", weight_);
+  visitor.parameter("bias", bias_);
+  visitor.buffer("running_mean", running_mean_);
+  visitor.buffer("running_variance", running_variance_);
+}
+
+}  // namespace lockstep::nn
