@@ -12,6 +12,8 @@ namespace lockstep {
 struct Complaint {
   std::string what;
   std::string fix;
+  std::string at =
+      {};  // for "where", instead of the thread's description: "rank 3 of 4, transport mpi"
 };
 
 // Base of all exceptions of the library. what() is the full text: what, where, fix, one line each.

@@ -32,6 +32,8 @@ struct Membership {
   int rank = 0;
   int size = 1;
   std::string transport;  // "mpi"
+  int local_rank = 0;     // among the ranks of the same host
+  int local_size = 1;
 };
 
 // All ranks make the same calls in the same order; one thread at a time uses a communicator. A call
@@ -47,6 +49,8 @@ class Communicator {
 
   int rank() const { return member_.rank; }
   int size() const { return member_.size; }
+  int local_rank() const { return member_.local_rank; }
+  int local_size() const { return member_.local_size; }
   std::string_view transport() const { return member_.transport; }
 
   // Every rank's `out` = the reduction of all ranks' `in`. In place: the same buffer twice.
@@ -89,6 +93,7 @@ class Communicator {
 
  protected:
   explicit Communicator(Membership member);
+  const Membership& membership() const { return member_; }
 
   // All that a transport writes. `calls` are checked and numbered; the state lives until it is
   // finished.
@@ -102,13 +107,10 @@ class Communicator {
 
   // The one door: checks, numbers, records, starts.
   Work run(Call call, core::Stream& after);
-  void check(const Call& call) const;
   void refuse_if_poisoned(const Call& call) const;
   void wait(Work::Flight& flight);
-  void settle(Work::Flight& flight);
-  [[noreturn]] void fail(const Work::Flight* flight, const CommError& why);
-  CommError complaint(const Call& call, std::string what, std::string fix) const;
-  std::string place(Device device) const;
+  void advance(Work::Flight& flight);
+  void give_out_poison(const CommError& why) noexcept;
 
   Membership member_;
   std::chrono::milliseconds timeout_;

@@ -39,7 +39,6 @@ class FlightRecord {
  private:
   std::size_t capacity_;
   std::vector<FlightEntry> ring_;
-  std::uint64_t last_ = 0;
 };
 
 }  // namespace lockstep::comm

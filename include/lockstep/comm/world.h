@@ -17,7 +17,8 @@ struct WorldOptions {
   Device device;
 };
 
-// Ends the process with exit code 4 when it goes while its communicator is poisoned.
+// Where mpirun or srun started the process, a World that goes while its communicator is poisoned
+// ends the process with exit code 4.
 class World {
  public:
   using Options = WorldOptions;
@@ -35,8 +36,8 @@ class World {
   int rank() const { return communicator_->rank(); }
   int size() const { return communicator_->size(); }
   // This process among those of its host.
-  int local_rank() const { return local_rank_; }
-  int local_size() const { return local_size_; }
+  int local_rank() const { return communicator_->local_rank(); }
+  int local_size() const { return communicator_->local_size(); }
   bool is_root() const { return rank() == 0; }
   Device device() const { return device_; }
   // The shards of the global batch that this rank computes.
@@ -47,9 +48,8 @@ class World {
   std::unique_ptr<comm::Communicator> communicator_;
   Device device_;
   int shards_ = 1;
-  int local_rank_ = 0;
-  int local_size_ = 1;
   int exceptions_ = 0;
+  bool is_of_a_job_ = false;
 };
 
 // The exit code of a program that ends with the exception being handled, after printing its message

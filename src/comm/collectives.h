@@ -1,0 +1,54 @@
+// The collectives that move data without changing it, as state machines over messages.
+#pragma once
+
+#include <memory>
+
+#include "lockstep/comm/call.h"
+#include "src/comm/exchange.h"
+
+namespace lockstep::comm {
+
+// Every rank sends its part straight to every other one.
+class AllGather final : public Exchange {
+ public:
+  AllGather(const Call& call, int rank, int size, std::unique_ptr<Messages> messages)
+      : Exchange(rank, size, std::move(messages)), in_(call.in.front()), out_(call.out) {}
+
+ private:
+  void begin() override;
+  void completed(const Token&) override {}
+
+  core::ConstBuffer in_;
+  core::Buffer out_;
+};
+
+// Down a binomial tree, piece by piece, so that ranks pass on the first piece while the next
+// arrives.
+class Broadcast final : public Exchange {
+ public:
+  Broadcast(const Call& call, int rank, int size, std::unique_ptr<Messages> messages)
+      : Exchange(rank, size, std::move(messages)), data_(call.out), root_(call.root) {}
+
+ private:
+  void begin() override;
+  void completed(const Token& token) override;
+  void pass_on(std::int64_t piece);
+
+  core::Buffer data_;
+  int root_;
+};
+
+// By dissemination: in round k a rank tells the one 2^k further on, once it has heard all rounds
+// before.
+class Barrier final : public Exchange {
+ public:
+  Barrier(int rank, int size, std::unique_ptr<Messages> messages)
+      : Exchange(rank, size, std::move(messages)) {}
+
+ private:
+  void begin() override { enter(0); }
+  void completed(const Token& token) override;
+  void enter(int round);
+};
+
+}  // namespace lockstep::comm

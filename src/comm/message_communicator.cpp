@@ -1,0 +1,57 @@
+#include "src/comm/message_communicator.h"
+
+#include <vector>
+
+#include "src/comm/collectives.h"
+
+namespace lockstep::comm {
+namespace {
+
+// Calls that were started together.
+class Several final : public Work::State {
+ public:
+  explicit Several(std::vector<std::unique_ptr<Work::State>> states) : states_(std::move(states)) {}
+  bool advance() override {
+    std::erase_if(states_, [](const auto& state) { return state->advance(); });
+    return states_.empty();
+  }
+
+ private:
+  std::vector<std::unique_ptr<Work::State>> states_;
+};
+
+}  // namespace
+
+std::unique_ptr<Work::State> MessageCommunicator::start(std::span<const Call> calls,
+                                                        core::Stream& after) {
+  after.wait();
+  if (calls.size() == 1) return start_one(calls.front());
+  std::vector<std::unique_ptr<Work::State>> states;
+  for (const Call& call : calls) states.push_back(start_one(call));
+  return std::make_unique<Several>(std::move(states));
+}
+
+std::unique_ptr<Work::State> MessageCommunicator::start_one(const Call& call) {
+  auto messages = open(call.sequence);
+  switch (call.op) {
+    case Op::all_reduce:
+    case Op::reduce_scatter:
+      return std::make_unique<Reduction>(call, forest_of(call.shards), rank(), size(),
+                                         std::move(messages));
+    case Op::all_gather:
+      return std::make_unique<AllGather>(call, rank(), size(), std::move(messages));
+    case Op::broadcast:
+      return std::make_unique<Broadcast>(call, rank(), size(), std::move(messages));
+    case Op::barrier:
+      break;
+  }
+  return std::make_unique<Barrier>(rank(), size(), std::move(messages));
+}
+
+std::shared_ptr<const Forest> MessageCommunicator::forest_of(int shards) {
+  auto& forest = forests_[shards];
+  if (!forest) forest = std::make_shared<const Forest>(size(), shards);
+  return forest;
+}
+
+}  // namespace lockstep::comm

@@ -1,0 +1,28 @@
+// Every collective over messages: a transport on this base only says how one message travels.
+#pragma once
+
+#include <map>
+#include <memory>
+
+#include "lockstep/comm/communicator.h"
+#include "src/comm/messages.h"
+#include "src/comm/reduction.h"
+
+namespace lockstep::comm {
+
+class MessageCommunicator : public Communicator {
+ protected:
+  using Communicator::Communicator;
+
+  // The messages of the call of that number.
+  virtual std::unique_ptr<Messages> open(std::uint64_t sequence) = 0;
+
+ private:
+  std::unique_ptr<Work::State> start(std::span<const Call> calls, core::Stream& after) final;
+  std::unique_ptr<Work::State> start_one(const Call& call);
+  std::shared_ptr<const Forest> forest_of(int shards);
+
+  std::map<int, std::shared_ptr<const Forest>> forests_;
+};
+
+}  // namespace lockstep::comm

@@ -1,0 +1,104 @@
+#include <mpi.h>
+
+#include <cstdio>
+#include <cstdlib>
+
+#include <unistd.h>
+
+#include "lockstep/comm/transport.h"
+#include "src/comm/message_communicator.h"
+#include "src/comm/mpi_messages.h"
+
+namespace lockstep::comm {
+namespace {
+
+// Initialises MPI unless the program has, and finalises what it initialised.
+class MpiLibrary {
+ public:
+  MpiLibrary() {
+    int is_initialized = 0;
+    MPI_Initialized(&is_initialized);
+    if (is_initialized != 0) return;
+    int provided = MPI_THREAD_SINGLE;
+    check_mpi(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_SERIALIZED, &provided),
+              "MPI_Init_thread");
+    is_ours_ = true;
+  }
+  MpiLibrary(const MpiLibrary&) = delete;
+  MpiLibrary& operator=(const MpiLibrary&) = delete;
+  ~MpiLibrary() {
+    if (is_ours_) MPI_Finalize();
+  }
+  // The process ends without finalising: peers may never come.
+  void abandon() { is_ours_ = false; }
+
+ private:
+  bool is_ours_ = false;
+};
+
+MPI_Comm duplicate_of_world() {
+  MPI_Comm own = MPI_COMM_NULL;
+  check_mpi(MPI_Comm_dup(MPI_COMM_WORLD, &own), "MPI_Comm_dup");
+  MPI_Comm_set_errhandler(own, MPI_ERRORS_RETURN);
+  return own;
+}
+
+Membership membership_of(MPI_Comm communicator) {
+  Membership member{.transport = "mpi"};
+  MPI_Comm_rank(communicator, &member.rank);
+  MPI_Comm_size(communicator, &member.size);
+  MPI_Comm host = MPI_COMM_NULL;
+  check_mpi(
+      MPI_Comm_split_type(communicator, MPI_COMM_TYPE_SHARED, member.rank, MPI_INFO_NULL, &host),
+      "MPI_Comm_split_type");
+  MPI_Comm_rank(host, &member.local_rank);
+  MPI_Comm_size(host, &member.local_size);
+  MPI_Comm_free(&host);
+  return member;
+}
+
+std::uint64_t tags_of(MPI_Comm communicator) {
+  int* upper_bound = nullptr;
+  int is_set = 0;
+  MPI_Comm_get_attr(communicator, MPI_TAG_UB, &upper_bound, &is_set);
+  return is_set != 0 ? static_cast<std::uint64_t>(*upper_bound) + 1 : 32768;
+}
+
+// First base: MPI must run before the communicator exists and until it is freed.
+struct MpiHandle {
+  MpiLibrary library;
+  MPI_Comm communicator = duplicate_of_world();
+};
+
+class Mpi final : private MpiHandle, public MessageCommunicator {
+ public:
+  Mpi() : MessageCommunicator(membership_of(communicator)), tags_(tags_of(communicator)) {}
+  ~Mpi() override {
+    if (is_poisoned()) {
+      library.abandon();
+    } else {
+      MPI_Comm_free(&communicator);
+    }
+  }
+
+  void give_up(int exit_code) noexcept override {
+    std::fflush(nullptr);
+    MPI_Abort(communicator, exit_code);
+    _exit(exit_code);
+  }
+
+ private:
+  std::unique_ptr<Messages> open(std::uint64_t sequence) override {
+    return std::make_unique<MpiMessages>(communicator, sequence, tags_);
+  }
+  // MPI can neither cancel a send nor tell the peers; World ends the process.
+  void abort(const CommError& /*why*/) noexcept override {}
+
+  std::uint64_t tags_;
+};
+
+}  // namespace
+
+std::unique_ptr<Communicator> mpi() { return std::make_unique<Mpi>(); }
+
+}  // namespace lockstep::comm

@@ -1,0 +1,122 @@
+#include "lockstep/comm/world.h"
+
+#include <fmt/format.h>
+#include <mpi.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+
+#include "lockstep/base/config.h"
+#include "lockstep/comm/transport.h"
+
+namespace lockstep {
+namespace {
+
+bool is_launched() {
+  int is_initialized = 0;
+  MPI_Initialized(&is_initialized);
+  if (is_initialized != 0) return true;
+  const char* const launchers[] = {"OMPI_COMM_WORLD_SIZE", "PMIX_RANK", "PMI_SIZE", "PMI_RANK"};
+  return std::any_of(std::begin(launchers), std::end(launchers),
+                     [](const char* name) { return std::getenv(name) != nullptr; });
+}
+
+std::unique_ptr<comm::Communicator> joined() { return is_launched() ? comm::mpi() : comm::self(); }
+
+int shards_or_default(int asked, int ranks) {
+  check<UsageError>(asked >= 0, [&] {
+    return Complaint{fmt::format("World: {} shards", asked),
+                     "give 1 shard or more, or 0 for the default"};
+  });
+  if (asked > 0) return asked;
+  return static_cast<int>(integer_setting("LOCKSTEP_SHARDS", ranks, 1, 1'000'000));
+}
+
+void warn_if_crowded(const comm::Communicator& ranks) {
+  const long cores = sysconf(_SC_NPROCESSORS_ONLN);
+  if (ranks.local_rank() != 0 || cores <= 0 || ranks.local_size() <= cores) return;
+  fmt::print(
+      stderr,
+      "lockstep: warning: {} ranks share the {} cores of this host and will wait for each other; "
+      "start at most one rank per core\n",
+      ranks.local_size(), cores);
+}
+
+int exit_code_of(const std::exception& error) {
+  if (dynamic_cast<const UsageError*>(&error) != nullptr) return 2;
+  if (dynamic_cast<const IoError*>(&error) != nullptr) return 3;
+  if (dynamic_cast<const CommError*>(&error) != nullptr) return 4;
+  return 1;
+}
+
+void print_error(int rank, int size, const char* text) {
+  const std::string prefix = size > 1 ? fmt::format("[rank {} of {}] ", rank, size) : std::string();
+  fmt::print(stderr, "{}{}\n", prefix, text);
+  std::fflush(stderr);
+}
+
+}  // namespace
+
+World::World(const WorldOptions& options) : World(joined(), options) {
+  is_of_a_job_ = communicator_->transport() == "mpi";
+  warn_if_crowded(*communicator_);
+}
+
+World::World(std::unique_ptr<comm::Communicator> communicator, const WorldOptions& options)
+    : communicator_(std::move(communicator)),
+      device_(options.device),
+      shards_(shards_or_default(options.shards, communicator_->size())),
+      exceptions_(std::uncaught_exceptions()) {}
+
+World::~World() {
+  if (!is_of_a_job_) return;
+  if (std::uncaught_exceptions() > exceptions_) {
+    // Whoever catches the exception prints it and ends; the launcher then ends the other ranks.
+    communicator_->poison("an exception left the World");
+    return;
+  }
+  try {
+    if (!communicator_->is_poisoned())
+      communicator_->barrier();  // unlike MPI_Finalize, with a deadline
+  } catch (const std::exception& error) {
+    print_error(rank(), size(), error.what());
+  }
+  if (communicator_->is_poisoned()) {
+    std::fflush(nullptr);
+    _exit(4);
+  }
+}
+
+core::ShardRange World::shards() const { return core::shards_of(rank(), size(), shards_); }
+
+int report_exception(int rank, int size) noexcept {
+  try {
+    throw;
+  } catch (const std::exception& error) {
+    print_error(rank, size, error.what());
+    return exit_code_of(error);
+  } catch (...) {
+    print_error(rank, size, "the program threw something that is not a std::exception");
+    return 1;
+  }
+}
+
+int run_program(const std::function<int(World&)>& program, const WorldOptions& options) {
+  std::unique_ptr<World> world;
+  try {
+    refuse_unknown_settings();
+    world = std::make_unique<World>(options);
+    if (world->size() > 1)
+      describe_thread(fmt::format("rank {} of {}", world->rank(), world->size()));
+    return program(*world);
+  } catch (...) {
+    const int code = report_exception(world ? world->rank() : 0, world ? world->size() : 1);
+    if (world && world->size() > 1) world->communicator().give_up(code);
+    return code;
+  }
+}
+
+}  // namespace lockstep

@@ -1,0 +1,137 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "lockstep/base/error.h"
+#include "lockstep/comm/transport.h"
+#include "tests/support/typed_values.h"
+
+namespace lockstep::tests {
+namespace {
+
+using comm::Reduce;
+using testing::AllOf;
+using testing::HasSubstr;
+
+// Calls of rank 1 of 4; nothing of them is ever sent.
+class Arguments : public testing::Test {
+ protected:
+  std::vector<std::unique_ptr<comm::Communicator>> team_ = comm::threads(4);
+  comm::Communicator& ranks_ = *team_[1];
+  core::Stream stream_;
+
+  // The message of the error E that `call` throws before it is numbered.
+  template <class E, class Call> std::string refusal(const Call& call) {
+    try {
+      call().wait();
+    } catch (const E& error) {
+      EXPECT_TRUE(ranks_.flight_record().entries().empty()) << "the call was started";
+      EXPECT_THAT(error.what(),
+                  AllOf(HasSubstr("where: rank 1 of 4, "), HasSubstr("transport threads"),
+                        HasSubstr("arguments_test.cpp:"), HasSubstr("fix: ")));
+      return error.what();
+    }
+    ADD_FAILURE() << "no error";
+    return "";
+  }
+};
+
+TEST_F(Arguments, DtypesMustAgree) {
+  TypedValues a(DType::f32, 4);
+  TypedValues b(DType::f64, 4);
+  EXPECT_THAT(refusal<DTypeError>(
+                  [&] { return ranks_.all_reduce(a.buffer(), b.buffer(), Reduce::sum, stream_); }),
+              HasSubstr("all_reduce (sum, f64 x 4): in is f32, out is f64"));
+  EXPECT_THAT(
+      refusal<DTypeError>([&] { return ranks_.all_gather(a.buffer(), b.buffer(), stream_); }),
+      HasSubstr("in is f32, out is f64"));
+}
+
+TEST_F(Arguments, CountsMustFitTheCollective) {
+  TypedValues a(DType::f32, 4);
+  TypedValues b(DType::f32, 5);
+  EXPECT_THAT(refusal<ShapeError>(
+                  [&] { return ranks_.all_reduce(a.buffer(), b.buffer(), Reduce::sum, stream_); }),
+              HasSubstr("in has 4 elements, out has 5"));
+  EXPECT_THAT(
+      refusal<ShapeError>([&] { return ranks_.all_gather(a.buffer(), b.buffer(), stream_); }),
+      HasSubstr("out has 5 elements, in has 4, with 4 ranks"));
+  EXPECT_THAT(refusal<ShapeError>([&] {
+                return ranks_.reduce_scatter(a.buffer(), b.buffer(), Reduce::sum, stream_);
+              }),
+              HasSubstr("in has 4 elements, out has 5, with 4 ranks"));
+  core::Buffer negative = a.buffer();
+  negative.count = -1;
+  EXPECT_THAT(refusal<ShapeError>([&] { return ranks_.broadcast(negative, 0, stream_); }),
+              HasSubstr("out has -1 elements"));
+}
+
+TEST_F(Arguments, MemoryMustBeThereAndApart) {
+  TypedValues a(DType::f32, 8);
+  core::Buffer nowhere = a.buffer();
+  nowhere.data = nullptr;
+  EXPECT_THAT(refusal<UsageError>([&] { return ranks_.broadcast(nowhere, 0, stream_); }),
+              HasSubstr("8 elements but no memory"));
+  EXPECT_THAT(refusal<UsageError>([&] {
+                return ranks_.all_reduce(a.part(0, 4), a.part(2, 4), Reduce::sum, stream_);
+              }),
+              HasSubstr("overlap but are not in place"));
+  EXPECT_THAT(
+      refusal<UsageError>([&] { return ranks_.all_gather(a.part(0, 2), a.buffer(), stream_); }),
+      HasSubstr("overlap but are not in place"));  // rank 1's part begins at 2
+}
+
+TEST_F(Arguments, DevicesMustAgreeAndBeServed) {
+  TypedValues a(DType::f32, 8);
+  core::Buffer elsewhere = a.buffer();
+  elsewhere.device = {DeviceType::cuda, 1};
+  EXPECT_THAT(refusal<DeviceError>(
+                  [&] { return ranks_.all_reduce(a.buffer(), elsewhere, Reduce::sum, stream_); }),
+              HasSubstr("in is on cpu, out is on cuda:1"));
+  EXPECT_THAT(refusal<DeviceError>([&] { return ranks_.broadcast(elsewhere, 0, stream_); }),
+              HasSubstr("transport threads does not move memory of cuda:1"));
+}
+
+TEST_F(Arguments, TheRootMustBeARank) {
+  TypedValues a(DType::f32, 8);
+  for (const int root : {-1, 4}) {
+    EXPECT_THAT(refusal<UsageError>([&] { return ranks_.broadcast(a.buffer(), root, stream_); }),
+                HasSubstr("root " + std::to_string(root) + " of 4 ranks"));
+  }
+}
+
+TEST_F(Arguments, ReductionsMustMeanSomething) {
+  TypedValues whole(DType::i32, 4);
+  EXPECT_THAT(refusal<DTypeError>([&] {
+                return ranks_.all_reduce(whole.buffer(), whole.buffer(), Reduce::mean, stream_);
+              }),
+              AllOf(HasSubstr("the mean of i32"), HasSubstr("use Reduce::sum")));
+  TypedValues flags(DType::boolean, 4);
+  for (const Reduce op : {Reduce::sum, Reduce::product}) {
+    EXPECT_THAT(refusal<DTypeError>(
+                    [&] { return ranks_.all_reduce(flags.buffer(), flags.buffer(), op, stream_); }),
+                HasSubstr("use Reduce::max (any of them)"));
+  }
+}
+
+TEST_F(Arguments, AForestHasOnePartialForEveryNodeOfItsRank) {
+  TypedValues a(DType::f32, 8);
+  const std::vector<core::ConstBuffer> one{a.buffer()};
+  EXPECT_THAT(
+      refusal<ShapeError>(
+          [&] {  // 6 shards on 4 ranks: rank 1 owns [2, 4), one node; 12: [3, 6), two
+            return ranks_.all_reduce(comm::Partials{one, 12}, a.buffer(), Reduce::sum, stream_);
+          }),
+      HasSubstr("1 partials, but this rank owns 2 nodes of the tree of 12 shards"));
+  EXPECT_THAT(refusal<UsageError>([&] {
+                return ranks_.all_reduce(comm::Partials{one, 0}, a.buffer(), Reduce::sum, stream_);
+              }),
+              HasSubstr("a forest of 0 shards"));
+}
+
+TEST(Threads, NeedAtLeastOneRank) { EXPECT_THROW(comm::threads(0), UsageError); }
+
+}  // namespace
+}  // namespace lockstep::tests

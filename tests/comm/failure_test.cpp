@@ -1,0 +1,178 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <stdexcept>
+#include <string>
+
+#include "lockstep/base/error.h"
+#include "tests/support/thread_world.h"
+#include "tests/support/typed_values.h"
+
+namespace lockstep::tests {
+namespace {
+
+using comm::Communicator;
+using comm::Disturbance;
+using comm::Reduce;
+using testing::AllOf;
+using testing::HasSubstr;
+using namespace std::chrono_literals;
+
+constexpr auto short_limit = 200ms;
+
+// all_reduce of `count` ones; the message of the CommError that it throws, or "".
+std::string failure_of_all_reduce(Communicator& ranks, std::int64_t count = 10) {
+  core::Stream stream;
+  TypedValues data = TypedValues::made(DType::f32, count, [](std::int64_t) { return 1.0; });
+  try {
+    ranks.all_reduce(data.buffer(), data.buffer(), Reduce::sum, stream).wait();
+  } catch (const CommError& error) {
+    return error.what();
+  }
+  return "";
+}
+
+TEST(Failure, ADroppedCallEndsAtTheDeadlineAndSaysWhatWaitedWhere) {
+  const auto drop = Disturbance{.kind = Disturbance::Kind::drop, .rank = 1, .sequence = 2};
+  on_ranks(2,
+           [](World& world) {
+             Communicator& ranks = world.communicator();
+             EXPECT_EQ(failure_of_all_reduce(ranks), "");
+             if (world.rank() == 1) {
+               EXPECT_EQ(failure_of_all_reduce(ranks), "");
+               return;
+             }
+             ranks.use_timeout(short_limit);
+             EXPECT_THAT(
+                 failure_of_all_reduce(ranks),
+                 AllOf(HasSubstr("all_reduce #2 (sum, f32 x 10) not finished after 0.2 s"),
+                       HasSubstr("where: rank 0 of 2, cpu, transport threads, failure_test.cpp:"),
+                       HasSubstr("LOCKSTEP_TIMEOUT")));
+           },
+           {}, {drop});
+}
+
+TEST(Failure, APoisonedCommunicatorThrowsAtOnceAndNamesTheFirstFailure) {
+  on_ranks(2, [](World& world) {
+    if (world.rank() == 1) return;
+    Communicator& ranks = world.communicator();
+    ranks.use_timeout(short_limit);
+    EXPECT_FALSE(ranks.is_poisoned());
+    EXPECT_NE(failure_of_all_reduce(ranks), "");
+    EXPECT_TRUE(ranks.is_poisoned());
+    ranks.use_timeout(1h);
+    EXPECT_THAT(failure_of_all_reduce(ranks),
+                AllOf(HasSubstr("all_reduce (sum, f32 x 10) on a poisoned communicator"),
+                      HasSubstr("all_reduce #1 (sum, f32 x 10) not finished after 0.2 s")));
+    EXPECT_THROW(ranks.barrier(), CommError);
+  });
+}
+
+TEST(Failure, AWorkThatWasUnderWayWhenTheCommunicatorFailedThrowsToo) {
+  on_ranks(2, [](World& world) {
+    if (world.rank() == 1) return;
+    Communicator& ranks = world.communicator();
+    ranks.use_timeout(short_limit);
+    core::Stream stream;
+    TypedValues a(DType::f32, 5);
+    TypedValues b(DType::f32, 100'000);
+    comm::Work first = ranks.all_reduce(a.buffer(), a.buffer(), Reduce::sum, stream);
+    comm::Work second = ranks.all_reduce(b.buffer(), b.buffer(), Reduce::sum, stream);
+    EXPECT_THROW(second.wait(), CommError);
+    EXPECT_THROW(first.wait(), CommError);
+    EXPECT_FALSE(first.done());
+  });
+}
+
+TEST(Failure, ADelayedCallIsWaitedFor) {
+  const auto late =
+      Disturbance{.kind = Disturbance::Kind::delay, .rank = 2, .sequence = 1, .delay = 100ms};
+  on_ranks(3,
+           [](World& world) {
+             const auto begin = std::chrono::steady_clock::now();
+             EXPECT_EQ(failure_of_all_reduce(world.communicator(), 30'000), "");
+             EXPECT_GE(std::chrono::steady_clock::now() - begin, 100ms);
+           },
+           {}, {late});
+}
+
+TEST(Failure, CallsWhoseMessagesOvertakeEachOtherStayApart) {
+  const auto swapped = Disturbance{.kind = Disturbance::Kind::reorder, .rank = 0, .sequence = 1};
+  on_ranks(3,
+           [](World& world) {
+             core::Stream stream;
+             const auto filled = [](double value) {
+               return TypedValues::made(DType::f32, 20'000, [&](std::int64_t) { return value; });
+             };
+             TypedValues a = filled(1);
+             TypedValues b = filled(10);
+             comm::Work first =
+                 world.communicator().all_reduce(a.buffer(), a.buffer(), Reduce::sum, stream);
+             comm::Work second =
+                 world.communicator().all_reduce(b.buffer(), b.buffer(), Reduce::sum, stream);
+             second.wait();
+             first.wait();
+             EXPECT_EQ(a, filled(3));
+             EXPECT_EQ(b, filled(30));
+           },
+           {}, {swapped});
+}
+
+TEST(Failure, AnExceptionOnOneRankReachesTheOthers) {
+  std::string seen[3];
+  EXPECT_THROW(on_ranks(3,
+                        [&](World& world) {
+                          if (world.rank() == 1) throw std::runtime_error("no more data");
+                          seen[world.rank()] = failure_of_all_reduce(world.communicator());
+                        }),
+               std::runtime_error);
+  EXPECT_THAT(seen[0], HasSubstr("rank 1 failed first"));
+  EXPECT_THAT(seen[2], HasSubstr("rank 1 failed first"));
+}
+
+TEST(Failure, AWorkThatAnExceptionPassesPoisonsInsteadOfWaiting) {
+  on_ranks(2, [](World& world) {
+    if (world.rank() == 1) return;
+    core::Stream stream;
+    TypedValues data(DType::f32, 5);
+    const auto fail_under_way = [&] {
+      comm::Work work =
+          world.communicator().all_reduce(data.buffer(), data.buffer(), Reduce::sum, stream);
+      throw std::runtime_error("in the middle");
+    };
+    EXPECT_THROW(fail_under_way(), std::runtime_error);
+    EXPECT_THAT(failure_of_all_reduce(world.communicator()),
+                HasSubstr("an exception passed all_reduce #1 (sum, f32 x 5)"));
+  });
+}
+
+TEST(Failure, CountsThatDifferBetweenRanksAreNamed) {
+  std::string seen[2];
+  on_ranks(2, [&](World& world) {
+    seen[world.rank()] = failure_of_all_reduce(world.communicator(), world.rank() == 0 ? 10 : 11);
+  });
+  EXPECT_THAT(seen[0] + seen[1], HasSubstr("sent 4"));
+  EXPECT_NE(seen[0], "");
+  EXPECT_NE(seen[1], "");
+}
+
+TEST(Failure, TheFlightRecordShowsTheCallThatNeverFinished) {
+  on_ranks(2, [](World& world) {
+    Communicator& ranks = world.communicator();
+    ranks.barrier();
+    if (world.rank() == 1) return;
+    ranks.use_timeout(short_limit);
+    EXPECT_NE(failure_of_all_reduce(ranks), "");
+    const auto entries = ranks.flight_record().entries();
+    ASSERT_EQ(entries.size(), 2U);
+    EXPECT_EQ(entries[0].op, comm::Op::barrier);
+    EXPECT_TRUE(entries[0].is_finished);
+    EXPECT_EQ(entries[1].op, comm::Op::all_reduce);
+    EXPECT_EQ(entries[1].sequence, 2U);
+    EXPECT_FALSE(entries[1].is_finished);
+  });
+}
+
+}  // namespace
+}  // namespace lockstep::tests

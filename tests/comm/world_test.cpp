@@ -1,0 +1,99 @@
+#include "lockstep/comm/world.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <stdexcept>
+
+#include "lockstep/base/error.h"
+#include "lockstep/comm/transport.h"
+
+namespace lockstep::tests {
+namespace {
+
+using testing::HasSubstr;
+
+// An environment variable for one test.
+class Variable {
+ public:
+  Variable(const char* name, const char* value) : name_(name) { setenv(name, value, 1); }
+  Variable(const Variable&) = delete;
+  Variable& operator=(const Variable&) = delete;
+  ~Variable() { unsetenv(name_); }
+
+ private:
+  const char* name_;
+};
+
+int exit_code_of(const std::function<void(World&)>& program) { return run(0, nullptr, program); }
+
+TEST(World, IsOneRankInAPlainProcess) {
+  World world;
+  EXPECT_EQ(world.rank(), 0);
+  EXPECT_EQ(world.size(), 1);
+  EXPECT_EQ(world.local_rank(), 0);
+  EXPECT_TRUE(world.is_root());
+  EXPECT_EQ(world.communicator().transport(), "self");
+  EXPECT_EQ(world.shards(), (core::ShardRange{0, 1, 1}));
+  EXPECT_EQ(world.device(), Device{});
+}
+
+TEST(World, TakesTheNumberOfShardsFromItsOptionsThenTheEnvironment) {
+  const Variable shards("LOCKSTEP_SHARDS", "6");
+  EXPECT_EQ(World().shards(), (core::ShardRange{0, 6, 6}));
+  EXPECT_EQ(World({.shards = 3}).shards(), (core::ShardRange{0, 3, 3}));
+  auto team = comm::threads(4);
+  EXPECT_EQ(World(std::move(team[1])).shards(), (core::ShardRange{2, 4, 6}));
+  EXPECT_THROW(World({.shards = -1}), UsageError);
+}
+
+TEST(World, DefaultsToOneShardPerRank) {
+  auto team = comm::threads(3);
+  EXPECT_EQ(World(std::move(team[2])).shards(), (core::ShardRange{2, 3, 3}));
+}
+
+TEST(World, WaitsAsLongAsLockstepTimeoutSays) {
+  const Variable limit("LOCKSTEP_TIMEOUT", "1");
+  auto team = comm::threads(2);
+  try {
+    team[0]->barrier();
+    FAIL() << "no error";
+  } catch (const CommError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("barrier #1 not finished after 1 s"));
+  }
+  const Variable wrong("LOCKSTEP_TIMEOUT", "soon");
+  EXPECT_THROW(comm::self(), UsageError);
+}
+
+TEST(Run, ReturnsWhatTheProgramReturns) {
+  EXPECT_EQ(run(0, nullptr, [](World&) { return 75; }), 75);
+  EXPECT_EQ(run(0, nullptr, [](World&) {}), 0);
+}
+
+TEST(Run, TurnsExceptionsIntoExitCodes) {
+  EXPECT_EQ(exit_code_of([](World&) { throw std::runtime_error("a"); }), 1);
+  EXPECT_EQ(exit_code_of([](World&) { throw ShapeError({"a", "b"}); }), 1);
+  EXPECT_EQ(exit_code_of([](World&) { throw UsageError({"a", "b"}); }), 2);
+  EXPECT_EQ(exit_code_of([](World&) { throw IoError({"a", "b"}); }), 3);
+  EXPECT_EQ(exit_code_of([](World&) { throw CommError({"a", "b"}); }), 4);
+  EXPECT_EQ(exit_code_of([](World&) { throw 5; }), 1);
+}
+
+TEST(Run, PrintsWhatAnExceptionSays) {
+  testing::internal::CaptureStderr();
+  exit_code_of([](World&) { throw IoError({"data: no such file", "give another"}); });
+  const std::string text = testing::internal::GetCapturedStderr();
+  EXPECT_THAT(text, HasSubstr("data: no such file"));
+  EXPECT_THAT(text, HasSubstr("fix:   give another"));
+}
+
+TEST(Run, RefusesAnUnknownVariableByName) {
+  const Variable misspelt("LOCKSTEP_SHARD", "4");
+  testing::internal::CaptureStderr();
+  EXPECT_EQ(run(0, nullptr, [](World&) { ADD_FAILURE() << "the program was run"; }), 2);
+  EXPECT_THAT(testing::internal::GetCapturedStderr(), HasSubstr("did you mean LOCKSTEP_SHARDS"));
+}
+
+}  // namespace
+}  // namespace lockstep::tests

@@ -1,0 +1,37 @@
+#include "tests/support/thread_world.h"
+
+#include <exception>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+
+#include "lockstep/base/error.h"
+
+namespace lockstep::tests {
+
+void on_ranks(int size, const std::function<void(World&)>& body, const WorldOptions& options,
+              std::vector<comm::Disturbance> disturbances) {
+  auto communicators = comm::threads(size, std::move(disturbances));
+  std::mutex mutex;
+  std::exception_ptr first;
+  {
+    std::vector<std::jthread> ranks;
+    for (auto& communicator : communicators) {
+      ranks.emplace_back([&, own = std::move(communicator)]() mutable {
+        describe_thread("rank " + std::to_string(own->rank()) + " of " + std::to_string(size));
+        World world(std::move(own), options);
+        try {
+          body(world);
+        } catch (...) {
+          const std::lock_guard lock(mutex);
+          if (!first) first = std::current_exception();
+          world.communicator().give_up(1);
+        }
+      });
+    }
+  }
+  if (first) std::rethrow_exception(first);
+}
+
+}  // namespace lockstep::tests
