@@ -1,4 +1,4 @@
-// Convolutions on the CPU, in f32 and f64: forward, data gradient, weight gradient.
+// Convolutions on the CPU: forward, data gradient, weight gradient; fast for f32 and f64.
 #pragma once
 
 #include "lockstep/kernels/calls.h"

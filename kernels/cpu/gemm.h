@@ -1,4 +1,4 @@
-// Matrix products on the CPU, in f32 and f64.
+// Matrix products on the CPU; fast for f32 and f64.
 #pragma once
 
 #include "lockstep/kernels/calls.h"

@@ -1,12 +1,10 @@
-// Matrix products, convolutions and pooling by their definitions, in double precision.
+#include "kernels/cpu/plain_linear.h"
+
 #include <cmath>
 
-#include "kernels/cpu/conv.h"
 #include "kernels/cpu/convert.h"
-#include "kernels/cpu/gemm.h"
-#include "kernels/cpu/pool.h"
 
-namespace lockstep::kernels::cpu {
+namespace lockstep::kernels::cpu::plain {
 namespace {
 
 double read(const View& view, std::int64_t offset) {
@@ -194,4 +192,4 @@ void pool(const PoolCall& call) {
   }
 }
 
-}  // namespace lockstep::kernels::cpu
+}  // namespace lockstep::kernels::cpu::plain

@@ -1,4 +1,4 @@
-// Max and average pooling on the CPU, in f32 and f64, forward and backward.
+// Max and average pooling on the CPU, forward and backward; fast for f32 and f64.
 #pragma once
 
 #include "lockstep/kernels/calls.h"

@@ -1,0 +1,48 @@
+// The activations that GEMM and convolution apply to their result, and their slopes from that
+// result.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+#include "kernels/cpu/host.h"
+#include "kernels/math/pointwise.h"
+#include "lockstep/kernels/calls.h"
+
+namespace lockstep::kernels::cpu {
+
+// Calls f with the activation's struct of kernels/math; not for Activation::none.
+template <class F> void with_activation(Activation activation, const F& f) {
+  switch (activation) {
+    case Activation::none:
+      break;
+    case Activation::relu:
+      return f(math::Relu{});
+    case Activation::gelu:
+      return f(math::Gelu{});
+    case Activation::tanh:
+      return f(math::Tanh{});
+    case Activation::sigmoid:
+      return f(math::Sigmoid{});
+  }
+}
+
+template <class T> void activate(Activation activation, T* data, std::int64_t count) {
+  with_activation(activation, [&]<class Op>(Op) {
+    for (std::int64_t i = 0; i < count; ++i) data[i] = Op::value(data[i], math::Scalars{});
+  });
+}
+
+// to = g * slope(y[at...]); with Activation::none a copy that does not look at y.
+template <class T>
+void copy_through_slope(Activation activation, const T* g, const T* y, std::int64_t at, T* to,
+                        std::int64_t count) {
+  if (activation == Activation::none) std::copy_n(g, count, to);
+  with_activation(activation, [&]<class Op>(Op) {
+    for (std::int64_t i = 0; i < count; ++i) {
+      to[i] = g[i] * Op::slope(T(0), y[at + i], math::Scalars{});
+    }
+  });
+}
+
+}  // namespace lockstep::kernels::cpu

@@ -1,0 +1,29 @@
+#include "kernels/cpu/conv.h"
+
+#include "kernels/cpu/conv_passes.h"
+#include "kernels/cpu/plain_linear.h"
+
+namespace lockstep::kernels::cpu {
+namespace {
+
+template <class T> void run(const ConvCall& call) {
+  const ConvShape shape = shape_of(call);
+  switch (call.pass) {
+    case ConvPass::value:
+      return conv_value<T>(call, shape);
+    case ConvPass::data:
+      return conv_data_gradient<T>(call, shape);
+    case ConvPass::weight:
+      return conv_weight_gradient<T>(call, shape);
+  }
+}
+
+}  // namespace
+
+void conv(const ConvCall& call) {
+  if (call.weight.dtype == DType::f32) return run<float>(call);
+  if (call.weight.dtype == DType::f64) return run<double>(call);
+  plain::conv(call);
+}
+
+}  // namespace lockstep::kernels::cpu

@@ -1,0 +1,110 @@
+#include "kernels/cpu/gemm.h"
+
+#include "kernels/cpu/activation.h"
+#include "kernels/cpu/multiply.h"
+#include "kernels/cpu/plain_linear.h"
+#include "kernels/cpu/scratch.h"
+
+namespace lockstep::kernels::cpu {
+namespace {
+
+template <class T> Product<T> product_of(const GemmCall& call, std::int64_t batch) {
+  const int axis = call.out.rank() - 2;
+  const auto at = [&](const View& view) {
+    return view.as<T>() + (axis == 1 ? batch * view.strides[0] : 0);
+  };
+  const Shape &a = call.a.strides, &b = call.b.strides;
+  return {.rows = call.out.sizes[axis],
+          .columns = call.out.sizes[axis + 1],
+          .depth = call.a.sizes[axis + 1],
+          .a = at(call.a),
+          .a_row = a[axis],
+          .a_step = a[axis + 1],
+          .b = at(call.b),
+          .b_step = b[axis],
+          .b_column = b[axis + 1],
+          .out = at(call.out),
+          .out_row = call.out.strides[axis],
+          .bias = call.bias.as<T>(),
+          .bias_column = call.bias.data != nullptr ? call.bias.strides[0] : 0,
+          .add = call.write == Write::add,
+          .activation = call.activation};
+}
+
+// out[i][j] (+)= activation(result[i][j] + bias[j]) where the result was computed elsewhere.
+template <class T>
+void write_result(const Product<T>& p, const T* result, std::ptrdiff_t row, std::ptrdiff_t column,
+                  std::ptrdiff_t out_column) {
+  for (std::int64_t i = 0; i < p.rows; ++i) {
+    for (std::int64_t j = 0; j < p.columns; ++j) {
+      T x = result[i * row + j * column];
+      if (p.bias != nullptr) x += p.bias[j * p.bias_column];
+      activate(p.activation, &x, 1);
+      T& out = p.out[i * p.out_row + j * out_column];
+      out = p.add ? out + x : x;
+    }
+  }
+}
+
+template <class T> void multiply_elsewhere(const Product<T>& p, std::ptrdiff_t out_column) {
+  T* result = scratch<T>(Scratch::result, p.rows * p.columns);
+  Product<T> plain = p;
+  plain.out = result;
+  plain.out_row = p.columns;
+  plain.bias = nullptr;
+  plain.add = false;
+  plain.activation = Activation::none;
+  multiply(plain);
+  write_result(p, result, p.columns, 1, out_column);
+}
+
+// out^T = b^T a^T: packs a instead of b.
+template <class T> void multiply_turned(const Product<T>& p) {
+  T* result = scratch<T>(Scratch::result, p.rows * p.columns);
+  multiply<T>({.rows = p.columns,
+               .columns = p.rows,
+               .depth = p.depth,
+               .a = p.b,
+               .a_row = p.b_column,
+               .a_step = p.b_step,
+               .b = p.a,
+               .b_step = p.a_step,
+               .b_column = p.a_row,
+               .out = result,
+               .out_row = p.rows});
+  write_result(p, result, 1, p.rows, 1);
+}
+
+// Packing b means turning it where its steps are contiguous; a, if it is much smaller, is cheaper
+// to pack.
+template <class T> bool is_cheaper_turned(const Product<T>& p) {
+  const bool turns_b = p.b_step == 1 && p.b_column != 1;
+  return turns_b && p.columns * p.depth > p.rows * p.depth + 2 * p.rows * p.columns;
+}
+
+template <class T> void run(const GemmCall& call) {
+  const bool has_batch = call.out.rank() == 3;
+  const std::int64_t batches = has_batch ? call.out.sizes[0] : 1;
+  const std::ptrdiff_t out_column = call.out.strides[call.out.rank() - 1];
+  for (std::int64_t batch = 0; batch < batches; ++batch) {
+    const Product<T> p = product_of<T>(call, batch);
+    if (p.rows == 0 || p.columns == 0) continue;
+    if (out_column != 1 && p.columns != 1) {
+      multiply_elsewhere(p, out_column);
+    } else if (is_cheaper_turned(p)) {
+      multiply_turned(p);
+    } else {
+      multiply(p);
+    }
+  }
+}
+
+}  // namespace
+
+void gemm(const GemmCall& call) {
+  if (call.out.dtype == DType::f32) return run<float>(call);
+  if (call.out.dtype == DType::f64) return run<double>(call);
+  plain::gemm(call);
+}
+
+}  // namespace lockstep::kernels::cpu

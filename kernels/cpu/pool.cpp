@@ -1,0 +1,200 @@
+#include "kernels/cpu/pool.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "kernels/cpu/host.h"
+#include "kernels/cpu/plain_linear.h"
+#include "kernels/cpu/vec.h"
+#include "lockstep/core/parallel_for.h"
+
+namespace lockstep::kernels::cpu {
+namespace {
+
+struct PoolShape {
+  std::int64_t images, height, width, channels, out_height, out_width;
+  Window window;
+
+  std::int64_t image_size() const { return height * width * channels; }
+  std::int64_t out_size() const { return out_height * out_width * channels; }
+};
+
+PoolShape shape_of(const PoolCall& call) {
+  const Shape &x = call.x.sizes, &y = (call.y.data != nullptr ? call.y : call.g).sizes;
+  return {x[0], x[1], x[2], x[3], y[1], y[2], call.window};
+}
+
+// The part of a window that lies within the image.
+struct Taps {
+  std::int64_t top, bottom, left, right;
+
+  bool is_empty() const { return top >= bottom || left >= right; }
+};
+
+Taps taps_at(const PoolShape& s, std::int64_t y, std::int64_t x) {
+  const Window& w = s.window;
+  const std::int64_t top = y * w.stride_height - w.pad_height;
+  const std::int64_t left = x * w.stride_width - w.pad_width;
+  return {std::max<std::int64_t>(top, 0), std::min(top + w.height, s.height),
+          std::max<std::int64_t>(left, 0), std::min(left + w.width, s.width)};
+}
+
+// f(pixel, taps) for every output pixel of an image.
+template <class F> void for_each_window(const PoolShape& s, const F& f) {
+  for (std::int64_t y = 0; y < s.out_height; ++y) {
+    for (std::int64_t x = 0; x < s.out_width; ++x) f(y * s.out_width + x, taps_at(s, y, x));
+  }
+}
+
+// f(position) for every tap, row by row; a position is an offset within the image plane.
+template <class F>
+inline __attribute__((always_inline)) void for_each_tap(const PoolShape& s, const Taps& taps,
+                                                        const F& f) {
+  for (std::int64_t y = taps.top; y < taps.bottom; ++y) {
+    for (std::int64_t x = taps.left; x < taps.right; ++x) f(y * s.width + x);
+  }
+}
+
+// A vector's worth of channels, or a single one.
+template <class T, int N> struct Pack {
+  typedef T Values __attribute__((vector_size(N * sizeof(T))));
+  typedef std::int32_t Positions __attribute__((vector_size(N * sizeof(std::int32_t))));
+
+  template <class V, class P> static V read(const P* p) {
+    V v;
+    __builtin_memcpy(&v, p, sizeof(V));
+    return v;
+  }
+  template <class V, class P> static void write(P* p, V v) { __builtin_memcpy(p, &v, sizeof(V)); }
+};
+
+// Calls f with the channel and the number of channels taken together, as a constant.
+template <class T, class F>
+inline __attribute__((always_inline)) void for_channels(std::int64_t channels, const F& f) {
+  std::int64_t c = 0;
+  for (; c + lanes<T> <= channels; c += lanes<T>) f.template operator()<lanes<T>>(c);
+  for (; c < channels; ++c) f.template operator()<1>(c);
+}
+
+template <class T> void max_value(const PoolShape& s, const T* x, T* y, std::int32_t* indices) {
+  for_each_window(s, [&](std::int64_t pixel, const Taps& taps) {
+    for_channels<T>(s.channels, [&]<int N>(std::int64_t c) {
+      using P = Pack<T, N>;
+      using Values = typename P::Values;
+      using Positions = typename P::Positions;
+      Values best = Values{} - std::numeric_limits<T>::infinity();
+      Positions index = Positions{} - 1;
+      if (!taps.is_empty()) {
+        const std::int64_t first = taps.top * s.width + taps.left;
+        best = P::template read<Values>(x + first * s.channels + c);
+        index = Positions{} + static_cast<std::int32_t>(first);
+      }
+      for_each_tap(s, taps, [&](std::int64_t at) {
+        const Values value = P::template read<Values>(x + at * s.channels + c);
+        const auto takes = (value > best) | ((value != value) & (best == best));
+        best = takes ? value : best;
+        index = __builtin_convertvector(takes, Positions)
+                    ? Positions{} + static_cast<std::int32_t>(at)
+                    : index;
+      });
+      P::write(y + pixel * s.channels + c, best);
+      if (indices != nullptr) P::write(indices + pixel * s.channels + c, index);
+    });
+  });
+}
+
+template <class T, bool Store>
+void max_slope(const PoolShape& s, const T* g, const std::int32_t* indices, T* dx) {
+  for_each_window(s, [&](std::int64_t pixel, const Taps& taps) {
+    for_channels<T>(s.channels, [&]<int N>(std::int64_t c) {
+      using P = Pack<T, N>;
+      using Values = typename P::Values;
+      using Positions = typename P::Positions;
+      using Mask = decltype(Values{} < Values{});
+      const Values slope = P::template read<Values>(g + pixel * s.channels + c);
+      const Positions index = P::template read<Positions>(indices + pixel * s.channels + c);
+      for_each_tap(s, taps, [&](std::int64_t at) {
+        const Positions here = index == Positions{} + static_cast<std::int32_t>(at);
+        Values share = __builtin_convertvector(here, Mask) ? slope : Values{};
+        T* to = dx + at * s.channels + c;
+        if (!Store) share += P::template read<Values>(to);
+        P::write(to, share);
+      });
+    });
+  });
+}
+
+template <class T> void average_value(const PoolShape& s, const T* x, T* y) {
+  const T share = T(1) / static_cast<T>(s.window.height * s.window.width);
+  for_each_window(s, [&](std::int64_t pixel, const Taps& taps) {
+    for_channels<T>(s.channels, [&]<int N>(std::int64_t c) {
+      using P = Pack<T, N>;
+      using Values = typename P::Values;
+      Values sum{};
+      for_each_tap(s, taps, [&](std::int64_t at) {
+        sum += P::template read<Values>(x + at * s.channels + c);
+      });
+      P::write(y + pixel * s.channels + c, Values(sum * share));
+    });
+  });
+}
+
+template <class T, bool Store> void average_slope(const PoolShape& s, const T* g, T* dx) {
+  const T share = T(1) / static_cast<T>(s.window.height * s.window.width);
+  for_each_window(s, [&](std::int64_t pixel, const Taps& taps) {
+    for_channels<T>(s.channels, [&]<int N>(std::int64_t c) {
+      using P = Pack<T, N>;
+      using Values = typename P::Values;
+      const Values slope = P::template read<Values>(g + pixel * s.channels + c) * share;
+      for_each_tap(s, taps, [&](std::int64_t at) {
+        T* to = dx + at * s.channels + c;
+        P::write(to, Store ? slope : Values(slope + P::template read<Values>(to)));
+      });
+    });
+  });
+}
+
+// Every pixel lies in exactly one window: its gradient can be stored without clearing first.
+bool windows_tile_the_image(const PoolShape& s) {
+  const Window& w = s.window;
+  return w.stride_height == w.height && w.stride_width == w.width && w.pad_height == 0 &&
+         w.pad_width == 0 && s.out_height * w.height == s.height &&
+         s.out_width * w.width == s.width;
+}
+
+template <class T> void value(const PoolCall& call, const PoolShape& s, std::int64_t image) {
+  const T* x = call.x.as<T>() + image * s.image_size();
+  T* y = call.y.as<T>() + image * s.out_size();
+  if (call.op == PoolOp::average) return average_value(s, x, y);
+  auto* indices = call.indices.as<std::int32_t>();
+  max_value(s, x, y, indices != nullptr ? indices + image * s.out_size() : nullptr);
+}
+
+template <class T, bool Store>
+void slope(const PoolCall& call, const PoolShape& s, std::int64_t image) {
+  const T* g = call.g.as<T>() + image * s.out_size();
+  T* dx = call.x.as<T>() + image * s.image_size();
+  if (call.op == PoolOp::average) return average_slope<T, Store>(s, g, dx);
+  max_slope<T, Store>(s, g, call.indices.as<std::int32_t>() + image * s.out_size(), dx);
+}
+
+template <class T> void run(const PoolCall& call) {
+  const PoolShape s = shape_of(call);
+  const bool stores = call.write == Write::store;
+  core::parallel_chunks(threads(), s.images, 1, [&](std::int64_t image, std::int64_t) {
+    if (call.pass == Pass::value) return value<T>(call, s, image);
+    if (stores && windows_tile_the_image(s)) return slope<T, true>(call, s, image);
+    if (stores) std::fill_n(call.x.as<T>() + image * s.image_size(), s.image_size(), T(0));
+    slope<T, false>(call, s, image);
+  });
+}
+
+}  // namespace
+
+void pool(const PoolCall& call) {
+  if (call.x.dtype == DType::f32) return run<float>(call);
+  if (call.x.dtype == DType::f64) return run<double>(call);
+  plain::pool(call);
+}
+
+}  // namespace lockstep::kernels::cpu
