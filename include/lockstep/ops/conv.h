@@ -12,7 +12,7 @@ using kernels::Activation;
 struct Extent {
   int height, width;
   constexpr Extent(int both) : height(both), width(both) {}  // NOLINT: .padding = 1
-  constexpr Extent(int height, int width) : height(height), width(width) {}
+  constexpr Extent(int rows, int columns) : height(rows), width(columns) {}
 };
 
 struct Conv2dOptions {
