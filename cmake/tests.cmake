@@ -1,4 +1,5 @@
-# Test executables. Each GoogleTest case becomes one CTest test, listed when ctest starts.
+# Test executables. Each GoogleTest case becomes one CTest test, listed when ctest starts; a test's name
+# leaves its parameter's value out, which may be an address.
 set(LOCKSTEP_TEST_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
 
 # Layer tests hold the layers themselves, so plug-ins are looked for beside the test executable.
@@ -32,6 +33,7 @@ function(lockstep_layer_tests layer)
   lockstep_test_executable(${target} SOURCES ${arg_SOURCES} LIBS ${layers} ${arg_PRIVATE_LIBS})
   gtest_discover_tests(${target}
     DISCOVERY_MODE PRE_TEST
+    NO_PRETTY_VALUES
     DISCOVERY_TIMEOUT 60
     TEST_PREFIX ${layer}.
     WORKING_DIRECTORY ${LOCKSTEP_TEST_DIRECTORY}
@@ -49,6 +51,7 @@ function(lockstep_mpi_tests name)
       ${PROJECT_SOURCE_DIR}/tests/support/under_mpirun.sh ${MPIEXEC_EXECUTABLE} ${ranks})
     gtest_discover_tests(${target}
       DISCOVERY_MODE PRE_TEST
+      NO_PRETTY_VALUES
       DISCOVERY_TIMEOUT 60
       TEST_PREFIX mpi${ranks}.
       TEST_LIST ${target}_${ranks}

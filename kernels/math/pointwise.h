@@ -8,24 +8,22 @@
 
 namespace lockstep::kernels::math {
 
-// Unary op: value(x, scalars), slope(x, y, scalars); binary: value(a, b), slope_a(a, b, y), slope_b(a, b, y).
-// uses_input / uses_output: what the slopes read, so that the tape keeps nothing else.
+// Unary op: value(x, scalars), slope(x, y, scalars); binary: value(a, b), slope_a(a, b, y),
+// slope_b(a, b, y). uses_input / uses_output: what the slopes read, so that the tape keeps nothing
+// else.
 
-#define LS_UNARY(input, output)                    \
-  static constexpr int inputs = 1;                 \
-  static constexpr bool uses_input = input;        \
+#define LS_UNARY(input, output)             \
+  static constexpr int inputs = 1;          \
+  static constexpr bool uses_input = input; \
   static constexpr bool uses_output = output;
-#define LS_BINARY(input, output)                   \
-  static constexpr int inputs = 2;                 \
-  static constexpr bool uses_input = input;        \
+#define LS_BINARY(input, output)            \
+  static constexpr int inputs = 2;          \
+  static constexpr bool uses_input = input; \
   static constexpr bool uses_output = output;
 
 struct Scalars {
   double values[2];
-  template <class A>
-  LS_HD A at(int i) const {
-    return static_cast<A>(values[i]);
-  }
+  template <class A> LS_HD A at(int i) const { return static_cast<A>(values[i]); }
 };
 
 struct Neg {
@@ -134,6 +132,7 @@ struct Div {
 #undef LS_UNARY
 #undef LS_BINARY
 
-using Pointwise = OpList<Neg, Exp, Log, Sqrt, Relu, Gelu, Tanh, Sigmoid, Affine, Reciprocal, Add, Sub, Mul, Div>;
+using Pointwise =
+    OpList<Neg, Exp, Log, Sqrt, Relu, Gelu, Tanh, Sigmoid, Affine, Reciprocal, Add, Sub, Mul, Div>;
 
 }  // namespace lockstep::kernels::math

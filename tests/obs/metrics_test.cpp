@@ -16,10 +16,10 @@
 namespace lockstep::obs {
 namespace {
 
-using tests::Scratch;
-using tests::text_of;
 using testing::ElementsAre;
 using testing::HasSubstr;
+using tests::Scratch;
+using tests::text_of;
 
 constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN();
 

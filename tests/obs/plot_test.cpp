@@ -15,11 +15,11 @@
 namespace lockstep::obs {
 namespace {
 
-using tests::Scratch;
-using tests::text_of;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::Not;
+using tests::Scratch;
+using tests::text_of;
 
 Figure figure_of(std::vector<Series> series) {
   return {.title = "run", .panels = {{"Loss", "epoch", "loss", std::move(series)}}};

@@ -12,9 +12,9 @@
 namespace lockstep::obs {
 namespace {
 
+using testing::HasSubstr;
 using tests::Scratch;
 using tests::text_of;
-using testing::HasSubstr;
 
 TEST(Trace, KeepsTheNewestEventsInOrder) {
   clear_trace();
