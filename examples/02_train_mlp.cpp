@@ -9,6 +9,7 @@
 #include "lockstep/core/random.h"
 #include "lockstep/nn/linear.h"
 #include "lockstep/nn/sequential.h"
+#include "lockstep/ops/pointwise.h"
 #include "lockstep/ops/reduce.h"
 #include "lockstep/ops/rows.h"
 #include "lockstep/optim/adamw.h"
@@ -17,6 +18,21 @@
 #include "lockstep/tensor/create.h"
 
 using namespace lockstep;
+
+// A module of one's own names what it holds in visit().
+class Residual : public nn::Module {
+ public:
+  explicit Residual(std::int64_t width) : first_(width, width), second_(width, width) {}
+  Tensor forward(const Tensor& x) override { return x + second_(relu(first_(x))); }
+  void visit(nn::Visitor& visitor) override {
+    visitor.child("first", first_);
+    visitor.child("second", second_);
+  }
+
+ private:
+  nn::Linear first_;
+  nn::Linear second_;
+};
 
 struct Points {
   Tensor x;  // [n, 2]
@@ -50,9 +66,10 @@ int main() {
   core::manual_seed(1);
   const Points points = two_spirals(400);
 
-  nn::Sequential model(nn::Linear(2, 64), nn::Relu(), nn::Linear(64, 64), nn::Relu(),
-                       nn::Linear(64, 2));
-  optim::AdamW adam(model.parameters(), {.weight_decay = 1e-4});
+  nn::Sequential model(nn::Linear(2, 64), nn::Relu(), Residual(64), nn::Linear(64, 2));
+  optim::ParameterGroups groups;
+  groups.push_back({model.parameters(), {.decays_vectors = false}});
+  optim::AdamW adam(groups, {.weight_decay = 1e-4});
   const int steps = 400;
   const auto rate = optim::cosine_schedule({.peak = 1e-2, .steps = steps, .warmup = 20});
 
