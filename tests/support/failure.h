@@ -1,0 +1,24 @@
+// Runs what must fail, and gives the error to look at.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include "lockstep/base/error.h"
+
+namespace lockstep::tests {
+
+// The E that `action` throws; without one the test fails and the texts are empty.
+template <class E, class Action> E failure_of(Action&& action) {
+  try {
+    action();
+  } catch (const E& error) {
+    return error;
+  } catch (const std::exception& error) {
+    ADD_FAILURE() << "another exception: " << error.what();
+    return E({"", ""});
+  }
+  ADD_FAILURE() << "no exception";
+  return E({"", ""});
+}
+
+}  // namespace lockstep::tests
