@@ -11,6 +11,7 @@
 
 #include "lockstep/base/config.h"
 #include "lockstep/comm/transport.h"
+#include "lockstep/obs/log.h"
 
 namespace lockstep {
 namespace {
@@ -22,6 +23,12 @@ bool is_launched() {
   const char* const launchers[] = {"OMPI_COMM_WORLD_SIZE", "PMIX_RANK", "PMI_SIZE", "PMI_RANK"};
   return std::any_of(std::begin(launchers), std::end(launchers),
                      [](const char* name) { return std::getenv(name) != nullptr; });
+}
+
+std::string host_name() {
+  char name[256] = {};
+  gethostname(name, sizeof name - 1);
+  return name;
 }
 
 std::unique_ptr<comm::Communicator> joined() { return is_launched() ? comm::mpi() : comm::self(); }
@@ -38,11 +45,10 @@ int shards_or_default(int asked, int ranks) {
 void warn_if_crowded(const comm::Communicator& ranks) {
   const long cores = sysconf(_SC_NPROCESSORS_ONLN);
   if (ranks.local_rank() != 0 || cores <= 0 || ranks.local_size() <= cores) return;
-  fmt::print(
-      stderr,
-      "lockstep: warning: {} ranks share the {} cores of this host and will wait for each other; "
-      "start at most one rank per core\n",
-      ranks.local_size(), cores);
+  obs::warning(
+      fmt::format("{} ranks share the {} cores of this host and will wait for each other; start at "
+                  "most one rank per core",
+                  ranks.local_size(), cores));
 }
 
 int exit_code_of(const std::exception& error) {
@@ -62,6 +68,7 @@ void print_error(int rank, int size, const char* text) {
 
 World::World(const WorldOptions& options) : World(joined(), options) {
   is_of_a_job_ = communicator_->transport() == "mpi";
+  obs::set_log_identity(rank(), size(), host_name());
   warn_if_crowded(*communicator_);
 }
 

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <optional>
 #include <thread>
+#include <utility>
 
 #include "tests/support/typed_values.h"
 
@@ -101,15 +102,16 @@ TEST_P(Conformance, AllReducesEveryDtypeByEveryReduction) {
 TEST_P(Conformance, AllReducesBuffersOfManyPieces) {
   on_every_rank([](Communicator& ranks) {
     core::Stream stream;
-    for (const DType dtype : {DType::f32, DType::bf16, DType::u8}) {
-      for (const std::int64_t count : {20'001, 300'000, 1'500'007}) {
-        TypedValues in = input(dtype, Reduce::max, ranks.rank(), count);
-        TypedValues out(dtype, count);
-        ranks.all_reduce(in.buffer(), out.buffer(), Reduce::max, stream).wait();
-        EXPECT_TRUE(holds(out, Reduce::max, ranks.size()));
-        ranks.all_reduce(in.buffer(), in.buffer(), Reduce::max, stream).wait();
-        EXPECT_EQ(in, out) << "in place differs";
-      }
+    for (const auto& [dtype, count] : {std::pair{DType::f64, 300'001},
+                                       {DType::f32, 90'007},
+                                       {DType::bf16, 20'001},
+                                       {DType::u8, 70'001}}) {
+      TypedValues in = input(dtype, Reduce::max, ranks.rank(), count);
+      TypedValues out(dtype, count);
+      ranks.all_reduce(in.buffer(), out.buffer(), Reduce::max, stream).wait();
+      EXPECT_TRUE(holds(out, Reduce::max, ranks.size()));
+      ranks.all_reduce(in.buffer(), in.buffer(), Reduce::max, stream).wait();
+      EXPECT_EQ(in, out) << "in place differs";
     }
   });
 }
@@ -135,7 +137,7 @@ TEST_P(Conformance, ReduceScattersEveryDtypeByEveryReduction) {
 TEST_P(Conformance, ReduceScattersBuffersOfManyPieces) {
   on_every_rank([](Communicator& ranks) {
     core::Stream stream;
-    const std::int64_t count = 150'003;
+    const std::int64_t count = 40'003;
     TypedValues in = input(DType::f64, Reduce::sum, ranks.rank(), ranks.size() * count);
     TypedValues out(DType::f64, count);
     ranks.reduce_scatter(in.buffer(), out.buffer(), Reduce::sum, stream).wait();
@@ -147,7 +149,7 @@ TEST_P(Conformance, AllGathersEveryDtype) {
   on_every_rank([](Communicator& ranks) {
     core::Stream stream;
     for (const DType dtype : all_dtypes) {
-      for (const std::int64_t count : {0, 1, 5, 70'001}) {
+      for (const std::int64_t count : {0, 1, 5, 3'001}) {
         TypedValues in = input(dtype, Reduce::max, ranks.rank(), count);
         TypedValues out(dtype, ranks.size() * count);
         ranks.all_gather(in.buffer(), out.buffer(), stream).wait();
@@ -169,8 +171,8 @@ TEST_P(Conformance, BroadcastsFromEveryRoot) {
   on_every_rank([](Communicator& ranks) {
     core::Stream stream;
     for (const DType dtype : all_dtypes) {
-      for (const std::int64_t count : {0, 1, 9, 300'001}) {
-        const int last_root = count > 9 ? std::min(2, ranks.size()) : ranks.size();
+      for (const std::int64_t count : {0, 1, 9, 3'001}) {
+        const int last_root = count > 9 ? 1 : ranks.size();
         for (int root = 0; root < last_root; ++root) {
           TypedValues data = input(dtype, Reduce::max, ranks.rank(), count);
           ranks.broadcast(data.buffer(), root, stream).wait();
@@ -178,6 +180,16 @@ TEST_P(Conformance, BroadcastsFromEveryRoot) {
         }
       }
     }
+  });
+}
+
+TEST_P(Conformance, BroadcastsBuffersOfManyPieces) {
+  on_every_rank([](Communicator& ranks) {
+    core::Stream stream;
+    const int root = ranks.size() - 1;
+    TypedValues data = input(DType::f64, Reduce::max, ranks.rank(), 200'001);
+    ranks.broadcast(data.buffer(), root, stream).wait();
+    EXPECT_EQ(data, input(DType::f64, Reduce::max, root, 200'001));
   });
 }
 
@@ -205,7 +217,7 @@ TEST_P(Conformance, KeepsSeveralCallsInFlight) {
     core::Stream stream;
     std::vector<TypedValues> buffers;
     std::vector<comm::Work> under_way;
-    const std::vector<std::int64_t> counts{100'000, 3, 0, 40'000, 1, 250'000, 17, 5'000};
+    const std::vector<std::int64_t> counts{50'000, 3, 0, 20'000, 1, 90'000, 17, 5'000};
     buffers.reserve(counts.size());
     for (const std::int64_t count : counts) {
       buffers.push_back(input(DType::f32, Reduce::sum, ranks.rank(), count));
@@ -213,19 +225,19 @@ TEST_P(Conformance, KeepsSeveralCallsInFlight) {
           ranks.all_reduce(buffers.back().buffer(), buffers.back().buffer(), Reduce::sum, stream));
       ranks.poll();
     }
-    TypedValues root = input(DType::i32, Reduce::sum, ranks.rank(), 600'000);
+    TypedValues root = input(DType::i32, Reduce::sum, ranks.rank(), 200'000);
     comm::Work broadcast = ranks.broadcast(root.buffer(), ranks.size() - 1, stream);
     while (!under_way.empty()) under_way.pop_back();  // destroyed: waits, the last one first
     broadcast.wait();
     for (const TypedValues& buffer : buffers) EXPECT_TRUE(holds(buffer, Reduce::sum, ranks.size()));
-    EXPECT_EQ(root, input(DType::i32, Reduce::sum, ranks.size() - 1, 600'000));
+    EXPECT_EQ(root, input(DType::i32, Reduce::sum, ranks.size() - 1, 200'000));
   });
 }
 
 TEST_P(Conformance, FinishesWhenItIsOnlyPolled) {
   on_every_rank([](Communicator& ranks) {
     core::Stream stream;
-    TypedValues data = input(DType::i64, Reduce::sum, ranks.rank(), 50'000);
+    TypedValues data = input(DType::i64, Reduce::sum, ranks.rank(), 30'000);
     comm::Work work = ranks.all_reduce(data.buffer(), data.buffer(), Reduce::sum, stream);
     while (!work.done()) std::this_thread::yield();
     work.wait();
@@ -245,7 +257,7 @@ TEST_P(Conformance, SurvivesARandomSequenceOfCalls) {
     for (int round = 0; round < 60; ++round) {
       const DType dtype = all_dtypes[random(8)];
       const Reduce op = random(2) == 0 ? Reduce::sum : Reduce::max;
-      const std::int64_t count = random(3) == 0 ? random(30'000) : random(200);
+      const std::int64_t count = random(3) == 0 ? random(10'000) : random(200);
       TypedValues data = input(dtype, op, ranks.rank(), count);
       if (random(4) == 0) {
         const int root = static_cast<int>(random(static_cast<std::uint32_t>(ranks.size())));

@@ -30,34 +30,34 @@ TypedValues forest_sum(Communicator& ranks, const std::vector<TypedValues>& leav
 }
 
 TEST_P(Conformance, ExactForestSumsDoNotDependOnTheNumberOfRanks) {
-  on_every_rank([](Communicator& ranks) {
-    for (int shards = 1; shards <= 9; ++shards) {
-      for (const std::int64_t count : {0, 1, 333, 9'001}) {
-        const auto leaves = leaves_of(DType::f32, count, shards);
-        const TypedValues wanted = tree_sum(leaves, 0, shards);
+  for (int shards = 1; shards <= 9; ++shards) {
+    for (const std::int64_t count : {0, 1, 333, 4'999}) {
+      const auto leaves = leaves_of(DType::f32, count, shards);
+      const TypedValues wanted = tree_sum(leaves, 0, shards);
+      on_every_rank([&](Communicator& ranks) {
         EXPECT_EQ(forest_sum(ranks, leaves, false), wanted) << shards << " shards, " << count;
         EXPECT_EQ(forest_sum(ranks, leaves, true), wanted)
             << shards << " shards in place, " << count;
-      }
+      });
     }
-  });
+  }
 }
 
 TEST_P(Conformance, ExactForestSumsOfManyPiecesDoNotDependOnTheNumberOfRanks) {
-  on_every_rank([](Communicator& ranks) {
-    for (const int shards : {3, 8}) {
-      const auto leaves = leaves_of(DType::f32, 400'003, shards);
-      EXPECT_EQ(forest_sum(ranks, leaves, true), tree_sum(leaves, 0, shards))
-          << shards << " shards";
-    }
-  });
+  for (const int shards : {3, 8}) {
+    const auto leaves = leaves_of(DType::f32, 200'003, shards);
+    const TypedValues wanted = tree_sum(leaves, 0, shards);
+    on_every_rank([&](Communicator& ranks) {
+      EXPECT_EQ(forest_sum(ranks, leaves, true), wanted) << shards << " shards";
+    });
+  }
 }
 
 TEST_P(Conformance, ExactAllReduceAddsAlongTheTreeInEveryFloatingDtype) {
   on_every_rank([](Communicator& ranks) {
     core::Stream stream;
     for (const DType dtype : floating) {
-      for (const std::int64_t count : {1, 100, 33'333}) {
+      for (const std::int64_t count : {1, 100, 9'001}) {
         const auto leaves = leaves_of(dtype, count, ranks.size());
         TypedValues in = leaves[static_cast<std::size_t>(ranks.rank())];
         TypedValues out(dtype, count);
@@ -71,7 +71,7 @@ TEST_P(Conformance, ExactAllReduceAddsAlongTheTreeInEveryFloatingDtype) {
 TEST_P(Conformance, ExactReduceScatterEqualsThePartsOfAllReduce) {
   on_every_rank([](Communicator& ranks) {
     core::Stream stream;
-    for (const std::int64_t count : {1, 77, 12'345}) {
+    for (const std::int64_t count : {1, 77, 1'234}) {
       for (const Reduce op : {Reduce::sum, Reduce::mean}) {
         TypedValues in = leaf(DType::f32, count * ranks.size(), ranks.rank(), 7);
         TypedValues whole(DType::f32, count * ranks.size());

@@ -1,0 +1,110 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <array>
+#include <chrono>
+#include <cstdio>
+#include <string>
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::Not;
+
+struct Ending {
+  int code = 0;
+  double seconds = 0;
+  std::string output;
+};
+
+// Runs tests/mpi/endings.cpp on `ranks` ranks; 0: without mpirun.
+Ending ending(int ranks, const std::string& way, const std::string& environment = "") {
+  const std::string launcher =
+      ranks > 0 ? std::string(UNDER_MPIRUN) + " " + std::to_string(ranks) + " " : std::string();
+  const std::string command = "env " + environment + " " + launcher + ENDINGS + " " + way + " 2>&1";
+  const auto begin = std::chrono::steady_clock::now();
+  Ending result;
+  FILE* pipe = popen(command.c_str(), "r");
+  std::array<char, 4096> text{};
+  while (fgets(text.data(), text.size(), pipe) != nullptr) result.output += text.data();
+  const int status = pclose(pipe);
+  result.code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  return result;
+}
+
+TEST(Endings, TheProgramsOwnCodeReachesTheShell) {
+  EXPECT_EQ(ending(2, "fine").code, 0);
+  EXPECT_EQ(ending(2, "code").code, 75);
+}
+
+TEST(Endings, AUsageErrorIsTwo) {
+  const Ending usage = ending(2, "usage");
+  EXPECT_EQ(usage.code, 2);
+  EXPECT_THAT(usage.output, HasSubstr("[rank 0 of 2] a flag"));
+  EXPECT_EQ(ending(0, "usage").code, 2);
+}
+
+TEST(Endings, AnExceptionOnOneRankEndsTheOthers) {
+  const Ending data = ending(3, "data");
+  EXPECT_EQ(data.code, 3);
+  EXPECT_THAT(data.output, AllOf(HasSubstr("[rank 2 of 3] a file"),
+                                 HasSubstr("where: rank 2 of 3, endings.cpp")));
+  const Ending thrown = ending(3, "throw");
+  EXPECT_EQ(thrown.code, 1);
+  EXPECT_THAT(thrown.output, HasSubstr("[rank 2 of 3] cannot go on"));
+  EXPECT_LT(thrown.seconds, 30);
+}
+
+TEST(Endings, AnExceptionThatLeavesTheWorldEndsTheOthersToo) {
+  const Ending unwound = ending(2, "unwound");
+  EXPECT_NE(unwound.code, 0);
+  EXPECT_THAT(unwound.output, HasSubstr("past the World"));
+  EXPECT_LT(unwound.seconds, 30);
+}
+
+TEST(Endings, ARankThatNeverCallsEndsTheJobAtTheDeadlineWithFour) {
+  const Ending missing = ending(2, "missing", "LOCKSTEP_TIMEOUT=1");
+  EXPECT_EQ(missing.code, 4);
+  EXPECT_THAT(missing.output,
+              AllOf(HasSubstr("[rank 0 of 2] barrier #1 not finished after 1 s"),
+                    HasSubstr("where: rank 0 of 2, cpu, transport mpi, endings.cpp:")));
+  EXPECT_LT(missing.seconds, 30);
+}
+
+TEST(Endings, ARankThatLeavesEarlyEndsTheJobWithFour) {
+  // Its own farewell barrier meets the others' barrier; theirs is one short.
+  EXPECT_EQ(ending(2, "early", "LOCKSTEP_TIMEOUT=1").code, 4);
+}
+
+TEST(Endings, AFailureThatTheProgramCaughtStillEndsTheJobWithFour) {
+  EXPECT_EQ(ending(2, "caught", "LOCKSTEP_TIMEOUT=1").code, 4);
+}
+
+TEST(Endings, AProgramThatInitialisedMpiKeepsIt) {
+  const Ending guest = ending(2, "guest");
+  EXPECT_EQ(guest.code, 0);
+  EXPECT_THAT(guest.output, HasSubstr("guest of 2"));
+}
+
+TEST(Endings, APlainProcessIsAWorldOfOneWithoutMpi) {
+  EXPECT_THAT(ending(0, "size").output, HasSubstr("size 1 over self"));
+  EXPECT_THAT(ending(2, "size").output, HasSubstr("size 2 over mpi"));
+}
+
+TEST(Endings, MoreRanksThanCoresAreWarnedAboutOnceAndGoOn) {
+  const int cores = static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN));
+  const Ending crowded = ending(cores + 1, "fine");
+  EXPECT_EQ(crowded.code, 0);
+  const std::string warning =
+      std::to_string(cores + 1) + " ranks share the " + std::to_string(cores) + " cores";
+  EXPECT_THAT(crowded.output, HasSubstr(warning));
+  EXPECT_EQ(crowded.output.find(warning), crowded.output.rfind(warning)) << "warned twice";
+  EXPECT_THAT(ending(1, "fine").output, Not(HasSubstr("share the")));
+}
+
+}  // namespace
