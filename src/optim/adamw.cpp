@@ -16,9 +16,8 @@ constexpr auto rule = kernels::math::Updates::id_of<kernels::math::AdamW>();
 AdamW::AdamW(State parameters, const Options& options)
     : AdamW(one_group(std::move(parameters)), options) {}
 
-AdamW::AdamW(ParameterGroups groups, const Options& options)
-    : Optimizer(std::move(groups), options.lr, rule, {"first_moment", "second_moment"}),
-      options_(options) {
+AdamW::AdamW(const ParameterGroups& groups, const Options& options)
+    : Optimizer(groups, options.lr, rule, {"first_moment", "second_moment"}), options_(options) {
   check_constant("adamw", "beta1", options.beta1, 0, 1);
   check_constant("adamw", "beta2", options.beta2, 0, 1);
   // Above 0 in f32 too: where no gradient ever came, the padding included, the step is 0 / epsilon.

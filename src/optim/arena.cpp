@@ -27,39 +27,43 @@ Tensor tensor_on(const core::Memory& memory, std::int64_t offset, const Shape& s
   return Tensor(std::move(storage), 0, shape, contiguous_strides(shape), dtype);
 }
 
+bool has_memory_of_its_own(const Tensor& x) {
+  return x.is_contiguous() && x.offset() == 0 &&
+         x.storage()->bytes() == static_cast<std::size_t>(x.elements()) * size_of(x.dtype());
+}
+
+void check_kind(const std::string& name, const Tensor& parameter, const Tensor& first) {
+  const DType dtype = parameter.dtype();
+  const bool is_trainable = dtype == DType::f32 || dtype == DType::f64;
+  check<DTypeError>(is_trainable && dtype == first.dtype(), [&] {
+    const char* taken = first.dtype() == DType::f64 ? "f64" : "f32 or f64";
+    return Complaint{fmt::format("optimizer: parameter {} is {}, and updates take {}", name,
+                                 name_of(dtype), taken),
+                     "keep parameters in f32 or f64; cast activations instead"};
+  });
+  check<DeviceError>(parameter.device() == first.device(), [&] {
+    return Complaint{fmt::format("optimizer: parameter {} is on {}, the arena on {}", name,
+                                 name_of(parameter.device()), name_of(first.device())),
+                     "make one arena for each device"};
+  });
+}
+
 void check_entries(const std::vector<ArenaEntry>& entries) {
-  const Tensor& first = entries.front().parameter;
   std::unordered_set<const core::Storage*> seen;
-  for (const auto& [segment, parameter] : entries) {
-    check<DTypeError>(parameter.dtype() == first.dtype() &&
-                          (parameter.dtype() == DType::f32 || parameter.dtype() == DType::f64),
-                      [&] {
-                        return Complaint{
-                            fmt::format("optimizer: parameter {} is {}, and updates take {}",
-                                        segment.name, name_of(parameter.dtype()),
-                                        first.dtype() == DType::f64 ? "f64" : "f32 or f64"),
-                            "keep parameters in f32 or f64; cast activations instead"};
-                      });
-    check<DeviceError>(parameter.device() == first.device(), [&] {
-      return Complaint{
-          fmt::format("optimizer: parameter {} is on {}, the arena on {}", segment.name,
-                      name_of(parameter.device()), name_of(first.device())),
-          "make one arena for each device"};
-    });
+  for (const ArenaEntry& entry : entries) {
+    const Tensor& parameter = entry.parameter;
+    const std::string& name = entry.segment.name;
+    check_kind(name, parameter, entries.front().parameter);
     check<UsageError>(seen.insert(parameter.storage().get()).second, [&] {
       return Complaint{
-          fmt::format("optimizer: parameter {} shares its memory with another one", segment.name),
+          fmt::format("optimizer: parameter {} shares its memory with another one", name),
           "give each parameter once: Module::parameters() names shared ones once"};
     });
-    check<UsageError>(
-        parameter.is_contiguous() && parameter.offset() == 0 &&
-            parameter.storage()->bytes() ==
-                static_cast<std::size_t>(parameter.elements()) * size_of(parameter.dtype()),
-        [&] {
-          return Complaint{fmt::format("optimizer: parameter {} {} is a view of a larger tensor",
-                                       segment.name, to_string(parameter.shape())),
-                           "make it a tensor of its own with clone()"};
-        });
+    check<UsageError>(has_memory_of_its_own(parameter), [&] {
+      return Complaint{fmt::format("optimizer: parameter {} {} is a view of a larger tensor", name,
+                                   to_string(parameter.shape())),
+                       "make it a tensor of its own with clone()"};
+    });
   }
 }
 
@@ -120,14 +124,14 @@ core::Buffer Arena::lane(int index, core::Range range) const {
                      "stay within [0, count())"};
   });
   const core::Memory& memory = lanes_[static_cast<std::size_t>(index)];
-  auto* first =
-      static_cast<std::byte*>(memory->data()) + range.begin * static_cast<int>(size_of(dtype_));
+  auto* first = static_cast<std::byte*>(memory->data()) +
+                range.begin * static_cast<std::int64_t>(size_of(dtype_));
   return {first, range.count(), dtype_, device_, memory};
 }
 
 Tensor Arena::state_of(int segment, int index) const {
   const auto i = static_cast<std::size_t>(segment);
-  return tensor_on(lanes_[static_cast<std::size_t>(2 + index)], segments_[i].offset,
+  return tensor_on(lanes_[2 + static_cast<std::size_t>(index)], segments_[i].offset,
                    parameters_[i].shape(), dtype_);
 }
 

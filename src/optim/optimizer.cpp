@@ -23,7 +23,9 @@ void check_names(const State& parameters) {
     return Complaint{"optimizer: no parameters", "give it model.parameters()"};
   });
   std::unordered_set<std::string> names;
-  for (const auto& [name, parameter] : parameters) {
+  for (const auto& named : parameters) {
+    const std::string& name = named.first;
+    const Tensor& parameter = named.second;
     check<UsageError>(parameter.is_defined(), [&] {
       return Complaint{fmt::format("optimizer: parameter '{}' is undefined", name),
                        "give tensors that have elements, such as model.parameters()"};
@@ -56,7 +58,7 @@ ParameterGroups one_group(State parameters) {
   return groups;
 }
 
-Optimizer::Optimizer(ParameterGroups groups, double lr, kernels::OpId rule,
+Optimizer::Optimizer(const ParameterGroups& groups, double lr, kernels::OpId rule,
                      std::vector<std::string> state_names)
     : rule_(rule), state_names_(std::move(state_names)) {
   for (const ParameterGroup& group : groups) {
@@ -65,7 +67,7 @@ Optimizer::Optimizer(ParameterGroups groups, double lr, kernels::OpId rule,
   check_names(parameters_);
   std::vector<Entries> lists;
   int position = 0;
-  for (ParameterGroup& group : groups) {
+  for (const ParameterGroup& group : groups) {
     check_constant("optimizer", "lr_scale", group.options.lr_scale, 0, unbounded);
     check_constant("optimizer", "weight_decay", group.options.weight_decay.value_or(0), 0,
                    unbounded);

@@ -43,7 +43,8 @@ Schedule step_schedule(const StepOptions& options) {
                      "give at least 1"};
   });
   return [options](std::int64_t step) {
-    return options.lr * std::pow(options.factor, static_cast<double>(step / options.every));
+    const std::int64_t changes = step / options.every;
+    return options.lr * std::pow(options.factor, static_cast<double>(changes));
   };
 }
 

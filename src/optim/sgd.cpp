@@ -19,8 +19,8 @@ std::vector<std::string> state_names(const SgdOptions& options) {
 Sgd::Sgd(State parameters, const Options& options)
     : Sgd(one_group(std::move(parameters)), options) {}
 
-Sgd::Sgd(ParameterGroups groups, const Options& options)
-    : Optimizer(std::move(groups), options.lr, rule, state_names(options)), options_(options) {
+Sgd::Sgd(const ParameterGroups& groups, const Options& options)
+    : Optimizer(groups, options.lr, rule, state_names(options)), options_(options) {
   check_constant("sgd", "momentum", options.momentum, 0, unbounded);
   check_constant("sgd", "dampening", options.dampening, 0, unbounded);
   check_constant("sgd", "weight_decay", options.weight_decay, 0, unbounded);

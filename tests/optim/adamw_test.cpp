@@ -92,7 +92,7 @@ TEST(AdamW, RefusesConstantsOutOfRange) {
   EXPECT_THROW(AdamW(parameters, {.beta1 = 1}), UsageError);
   EXPECT_THROW(AdamW(parameters, {.epsilon = 0}), UsageError);
   try {
-    AdamW(parameters, {.beta2 = 1.5});
+    const AdamW refused(parameters, {.beta2 = 1.5});
     FAIL();
   } catch (const UsageError& error) {
     EXPECT_EQ(error.problem(), "adamw: beta2 is 1.5");

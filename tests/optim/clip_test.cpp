@@ -16,7 +16,6 @@ using lockstep::testing::give_gradient;
 using lockstep::testing::give_random_gradients;
 using lockstep::testing::random_leaf;
 using lockstep::testing::random_parameters;
-using lockstep::testing::random_values;
 
 double reference_norm(const State& parameters) {
   double total = 0;

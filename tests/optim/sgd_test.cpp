@@ -85,7 +85,7 @@ TEST(Sgd, RefusesConstantsOutOfRange) {
   EXPECT_THROW(Sgd(parameters, {.momentum = -0.1}), UsageError);
   EXPECT_THROW(Sgd(parameters, {.nesterov = true}), UsageError);
   try {
-    Sgd(parameters, {.weight_decay = -0.5});
+    const Sgd refused(parameters, {.weight_decay = -0.5});
     FAIL();
   } catch (const UsageError& error) {
     EXPECT_EQ(error.problem(), "sgd: weight_decay is -0.5");

@@ -20,7 +20,7 @@ class AdamW : public Optimizer {
  public:
   using Options = AdamWOptions;
   explicit AdamW(State parameters, const Options& options = {});
-  explicit AdamW(ParameterGroups groups, const Options& options = {});
+  explicit AdamW(const ParameterGroups& groups, const Options& options = {});
 
  protected:
   kernels::UpdateScalars constants() const override;

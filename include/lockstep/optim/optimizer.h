@@ -76,7 +76,7 @@ class Optimizer {
 
  protected:
   // `state_names` has one name for each state that `rule` (kernels/math/update.h) keeps.
-  Optimizer(ParameterGroups groups, double lr, kernels::OpId rule,
+  Optimizer(const ParameterGroups& groups, double lr, kernels::OpId rule,
             std::vector<std::string> state_names);
   // The rule's constants; learning rate, scale, step and a group's own weight decay are filled in
   // by the base.

@@ -21,7 +21,7 @@ class Sgd : public Optimizer {
  public:
   using Options = SgdOptions;
   explicit Sgd(State parameters, const Options& options = {});
-  explicit Sgd(ParameterGroups groups, const Options& options = {});
+  explicit Sgd(const ParameterGroups& groups, const Options& options = {});
 
  protected:
   kernels::UpdateScalars constants() const override;
