@@ -2,7 +2,26 @@
 
 #include <algorithm>
 
+#include "lockstep/obs/trace.h"
+
 namespace lockstep::comm {
+namespace {
+
+std::int64_t nanoseconds(FlightEntry::Clock::time_point time) {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(time.time_since_epoch()).count();
+}
+
+void trace(const FlightEntry& entry) {
+  const auto bytes = static_cast<std::int64_t>(size_of(entry.dtype)) * entry.count;
+  obs::record({.category = "comm",
+               .name = name_of(entry.op).data(),  // a literal
+               .begin = nanoseconds(entry.started),
+               .end = nanoseconds(entry.finished),
+               .bytes = entry.op == Op::barrier ? -1 : bytes,
+               .number = static_cast<std::int64_t>(entry.sequence)});
+}
+
+}  // namespace
 
 void FlightRecord::start(const Call& call) {
   const FlightEntry entry{.sequence = call.sequence,
@@ -27,6 +46,7 @@ void FlightRecord::finish(std::uint64_t sequence) {
   if (entry.sequence != sequence) return;  // so long ago that its place has been taken
   entry.finished = FlightEntry::Clock::now();
   entry.is_finished = true;
+  trace(entry);
 }
 
 std::vector<FlightEntry> FlightRecord::entries() const {

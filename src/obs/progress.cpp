@@ -61,7 +61,7 @@ Progress::Progress(std::int64_t total, Options options)
 Progress::~Progress() {
   if (is_finished_) return;
   try {
-    if (options_.terminal->is_terminal && shown_ != start_ && log_rank() == 0) {
+    if (options_.terminal->is_terminal && shown_ != start_ && is_shown()) {
       *options_.out << '\n' << std::flush;
     }
   } catch (...) {  // a stream that throws must not end the process
@@ -138,8 +138,10 @@ std::string Progress::bar() const {
   return text + "  ";
 }
 
+bool Progress::is_shown() const { return !options_.is_silent && log_rank() == 0; }
+
 void Progress::draw(const std::string& text) {
-  if (log_rank() != 0) return;
+  if (!is_shown()) return;
   // Escape sequences take no columns; a line that wraps could not be drawn over.
   std::string visible;
   int columns = options_.terminal->columns - 1;
@@ -161,7 +163,7 @@ void Progress::draw(const std::string& text) {
 }
 
 void Progress::print_line(const std::string& text) {
-  if (log_rank() == 0) *options_.out << text << '\n' << std::flush;
+  if (is_shown()) *options_.out << text << '\n' << std::flush;
 }
 
 }  // namespace lockstep::obs

@@ -56,7 +56,7 @@ class CommandLine {
   std::vector<Entry> entries_;
 };
 
-// The rank that the launcher (mpirun, srun) gave this process, before it joins the job; 0 for a
+// The rank that the launcher (mpirun, srun --mpi) gave this process, before it joins the job; 0 for a
 // plain process.
 int launched_rank();
 

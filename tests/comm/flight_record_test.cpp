@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "lockstep/obs/trace.h"
+
 namespace lockstep::comm {
 namespace {
 
@@ -33,6 +35,23 @@ TEST(FlightRecord, MarksWhatFinishedAndForgetsWhatLeftTheRing) {
   EXPECT_FALSE(entries[0].is_finished);
   EXPECT_TRUE(entries[1].is_finished);
   EXPECT_GE(entries[1].finished, entries[1].started);
+}
+
+TEST(FlightRecord, LeavesATraceOfWhatFinished) {
+  obs::clear_trace();
+  FlightRecord record(2);
+  Call made = call(1);
+  made.out.count = 7;
+  made.out.dtype = DType::f64;
+  record.start(made);
+  EXPECT_TRUE(obs::recent_events(1).empty());
+  record.finish(1);
+  const auto events = obs::recent_events(1);
+  ASSERT_EQ(events.size(), 1U);
+  EXPECT_STREQ(events[0].name, "broadcast");
+  EXPECT_EQ(events[0].bytes, 56);
+  EXPECT_EQ(events[0].number, 1);
+  EXPECT_LE(events[0].begin, events[0].end);
 }
 
 TEST(Call, DescribesItselfWithNumberReductionAndSize) {

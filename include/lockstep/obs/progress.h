@@ -16,7 +16,8 @@ struct ProgressOptions {
   std::string unit = "samples";      // what is counted
   double bar_seconds = 0.1;          // least time between two drawings of the bar
   double line_seconds = 10;          // least time between two plain lines
-  std::ostream* out = nullptr;       // std::cerr; it is silent on ranks other than 0
+  bool is_silent = false;            // as it is on ranks other than 0 of set_log_identity
+  std::ostream* out = nullptr;       // std::cerr
   std::optional<Terminal> terminal;  // that of stderr
   std::function<double()> clock;     // seconds; the steady clock
 };
@@ -44,6 +45,7 @@ class Progress {
   void measure(double now);
   std::string state(double now) const;
   std::string bar() const;
+  bool is_shown() const;
   void draw(const std::string& text);
   void print_line(const std::string& text);
 
