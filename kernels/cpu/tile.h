@@ -92,7 +92,7 @@ void tile(const T* const* rows, const T* right, const Walk& walk, T* const* out,
           const Finish<T>& finish) {
   detail::Sums<T, R, V> sums;
   sums.clear();
-  const std::ptrdiff_t step = walk.step_pitch, end = walk.steps * step;
+  const std::ptrdiff_t step = walk.step_pitch;  // 0 where the left operand is broadcast
   const std::ptrdiff_t right_pitch = walk.right_pitch;
   for (std::ptrdiff_t image = 0; image < walk.images; ++image) {
     for (std::ptrdiff_t line = 0; line < walk.lines; ++line) {
@@ -101,7 +101,8 @@ void tile(const T* const* rows, const T* right, const Walk& walk, T* const* out,
       for (int r = 0; r < R; ++r) {
         row[r] = rows[r] + image * walk.image_pitch + line * walk.line_pitch;
       }
-      for (std::ptrdiff_t k = 0; k < end; k += step, right += right_pitch) {
+      std::ptrdiff_t k = 0;
+      for (std::ptrdiff_t left = walk.steps; left > 0; --left, k += step, right += right_pitch) {
         Vec<T> column[V];
 #pragma GCC unroll 4
         for (int v = 0; v < V; ++v) column[v] = load(right + v * lanes<T>);

@@ -40,6 +40,7 @@ void nudge(const Tensor& x, std::int64_t element, double by) {
     element /= x.shape()[axis];
   }
   x.data<double>()[position] += by;
+  x.mark_mutated();
 }
 
 double slope_at(const Function& f, const std::vector<Tensor>& inputs, const Tensor& x,

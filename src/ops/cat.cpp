@@ -61,6 +61,8 @@ void check_tensors(std::span<const Tensor> tensors, int axis) {
   for (std::size_t i = 1; i < tensors.size(); ++i) {
     const Tensor& next = tensors[i];
     detail::check_same_dtype("cat", first, "a tensor", next);
+    const Tensor* const both[] = {&first, &next};
+    detail::check_same_device("cat", both, 2);
     const bool fits =
         next.rank() == first.rank() && next.shape().without(axis) == first.shape().without(axis);
     check<ShapeError>(fits, [&] {

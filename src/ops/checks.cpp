@@ -124,15 +124,15 @@ void check_constant(const char* op, const char* argument, const Tensor& x) {
   });
 }
 
-void check_indices(const char* op, const char* sample, const Tensor& index, std::int64_t limit) {
+void check_indices(const char* op, const char* element, const Tensor& index, std::int64_t limit) {
   if (index.device().type != DeviceType::cpu) return;
   const std::int64_t bad = first_outside(index.view(), limit);
   check<UsageError>(bad < 0, [&] {
     const std::int64_t value =
         static_cast<std::int64_t>(index.to_vector<double>()[static_cast<std::size_t>(bad)]);
     return Complaint{
-        fmt::format("{}: {} {} is {}, outside 0 to {}", op, sample, bad, value, limit - 1),
-        fmt::format("let every {} lie from 0 to {}", sample, limit - 1)};
+        fmt::format("{}: {} {} is {}, outside 0 to {}", op, element, bad, value, limit - 1),
+        fmt::format("use numbers from 0 to {}", limit - 1)};
   });
 }
 

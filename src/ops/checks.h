@@ -23,7 +23,7 @@ void check_shape(const char* op, const char* argument, const Tensor& x, const Sh
 void check_number(const char* op, const Tensor& x, double number);
 // For arguments that the op differentiates nothing for.
 void check_constant(const char* op, const char* argument, const Tensor& x);
-// Every index of a host tensor lies in [0, limit); `sample` is what the message calls an element.
-void check_indices(const char* op, const char* sample, const Tensor& index, std::int64_t limit);
+// Every index of a host tensor lies in [0, limit); `element` is what the message calls one.
+void check_indices(const char* op, const char* element, const Tensor& index, std::int64_t limit);
 
 }  // namespace lockstep::detail

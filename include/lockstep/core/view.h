@@ -19,11 +19,12 @@ struct View {
   std::int64_t elements() const { return sizes.elements(); }
   bool is_contiguous() const {
     std::int64_t step = 1;
+    bool is_dense = true;
     for (int i = rank() - 1; i >= 0; --i) {
-      if (sizes[i] != 1 && strides[i] != step) return false;
+      is_dense = is_dense && (sizes[i] == 1 || strides[i] == step);
       step *= sizes[i];
     }
-    return true;
+    return is_dense || step == 0;  // no elements, no gaps
   }
   template <class T> T* as() const { return static_cast<T*>(data); }
 };

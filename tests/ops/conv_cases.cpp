@@ -1,0 +1,155 @@
+#include <cmath>
+#include <limits>
+
+#include "lockstep/ops/conv.h"
+#include "tests/support/op_cases.h"
+
+namespace lockstep::testing {
+namespace {
+
+std::int64_t positions(std::int64_t size, int window, int stride, int padding) {
+  return (size + 2 * padding - window) / stride + 1;
+}
+
+// Calls f(y offset, x position or -1 in the padding, kernel row, kernel column) for all windows.
+template <class F>
+void for_windows(const Shape& x, const Shape& y, Extent window, Extent stride, Extent padding,
+                 const F& f) {
+  for (std::int64_t n = 0; n < y[0]; ++n) {
+    for (std::int64_t oh = 0; oh < y[1]; ++oh) {
+      for (std::int64_t ow = 0; ow < y[2]; ++ow) {
+        for (int kh = 0; kh < window.height; ++kh) {
+          for (int kw = 0; kw < window.width; ++kw) {
+            const std::int64_t h = oh * stride.height + kh - padding.height;
+            const std::int64_t w = ow * stride.width + kw - padding.width;
+            const bool is_inside = h >= 0 && w >= 0 && h < x[1] && w < x[2];
+            f((n * y[1] + oh) * y[2] + ow, is_inside ? (n * x[1] + h) * x[2] + w : -1, kh, kw);
+          }
+        }
+      }
+    }
+  }
+}
+
+Dense convolved(const std::vector<Dense>& in, const Conv2dOptions& options) {
+  const Dense &x = in[0], &weight = in[1];
+  const Extent window{static_cast<int>(weight.shape[1]), static_cast<int>(weight.shape[2])};
+  const std::int64_t channels = x.shape[3], out = weight.shape[0];
+  Dense y({x.shape[0],
+           positions(x.shape[1], window.height, options.stride.height, options.padding.height),
+           positions(x.shape[2], window.width, options.stride.width, options.padding.width), out});
+  for (std::int64_t i = 0; i < y.size() && in.size() > 2; ++i) y[i] = in[2][i % out];
+  for_windows(x.shape, y.shape, window, options.stride, options.padding,
+              [&](std::int64_t to, std::int64_t from, int kh, int kw) {
+                for (std::int64_t o = 0; o < out && from >= 0; ++o) {
+                  for (std::int64_t c = 0; c < channels; ++c) {
+                    y[to * out + o] += x[from * channels + c] * weight.at({o, kh, kw, c});
+                  }
+                }
+              });
+  for (double& value : y.values) {
+    if (options.activation == Activation::relu) value = value < 0 ? 0 : value;
+    if (options.activation == Activation::tanh) value = std::tanh(value);
+    if (options.activation == Activation::sigmoid) value = 1 / (1 + std::exp(-value));
+    if (options.activation == Activation::gelu) {
+      value *= 0.5 * (1 + std::tanh(std::sqrt(2 / M_PI) * (value + 0.044715 * std::pow(value, 3))));
+    }
+  }
+  return y;
+}
+
+OpCase conv_case(const char* name, const Conv2dOptions& options, bool has_bias,
+                 const std::vector<Shape>& images, const Shape& kernel) {
+  const auto of = [=](const Shape& x, const Shape& weight) {
+    Arguments all = {{x}, {weight}};
+    if (has_bias) all.push_back({{weight[0]}});
+    return all;
+  };
+  OpCase row = {.name = name,
+                .op = "conv2d",
+                .call =
+                    [=](const Tensors& in) {
+                      return conv2d(in[0], in[1], has_bias ? in[2] : Tensor(), options);
+                    },
+                .reference = [=](const std::vector<Dense>& in) { return convolved(in, options); },
+                .inputs = {},
+                .empty = of({0, images[0][1], images[0][2], kernel[3]}, kernel),
+                .random =
+                    [=](std::mt19937& generator) {
+                      const std::int64_t channels = random_size(generator);
+                      const std::int64_t high = kernel[1] + random_size(generator);
+                      const std::int64_t wide = kernel[2] + random_size(generator);
+                      return of({random_size(generator, 3), high, wide, channels},
+                                {random_size(generator), kernel[1], kernel[2], channels});
+                    }};
+  for (const Shape& each : images) row.inputs.push_back(of(each, kernel));
+  return row;
+}
+
+Dense pooled(const Dense& x, const PoolOptions& options, bool is_maximum) {
+  const Extent window = options.window;
+  const Extent stride{options.stride.height > 0 ? options.stride.height : window.height,
+                      options.stride.width > 0 ? options.stride.width : window.width};
+  const std::int64_t channels = x.shape[3];
+  Dense y({x.shape[0], positions(x.shape[1], window.height, stride.height, options.padding.height),
+           positions(x.shape[2], window.width, stride.width, options.padding.width), channels},
+          is_maximum ? -std::numeric_limits<double>::infinity() : 0);
+  const double area = window.height * window.width;
+  for_windows(x.shape, y.shape, window, stride, options.padding,
+              [&](std::int64_t to, std::int64_t from, int, int) {
+                for (std::int64_t c = 0; c < channels && from >= 0; ++c) {
+                  double& result = y[to * channels + c];
+                  const double value = x[from * channels + c];
+                  result = is_maximum ? std::max(result, value) : result + value / area;
+                }
+              });
+  return y;
+}
+
+OpCase pool_case(const char* name, const PoolOptions& options, bool is_maximum) {
+  const auto of = [](const Shape& x) { return Arguments{{x}}; };
+  return {
+      .name = name,
+      .op = is_maximum ? "max_pool2d" : "avg_pool2d",
+      .call =
+          [=](const Tensors& in) {
+            return is_maximum ? max_pool2d(in[0], options) : avg_pool2d(in[0], options);
+          },
+      .reference = [=](const std::vector<Dense>& in) { return pooled(in[0], options, is_maximum); },
+      .inputs = {of({1, 4, 4, 1}), of({2, 5, 7, 3}), of({1, 6, 6, 17}), of({3, 4, 5, 16})},
+      .empty = of({0, 4, 4, 2}),
+      .random =
+          [=](std::mt19937& generator) {
+            return of({random_size(generator, 3), 3 + random_size(generator),
+                       3 + random_size(generator), random_size(generator)});
+          }};
+}
+
+}  // namespace
+
+std::vector<OpCase> conv_cases() {
+  std::vector<OpCase> all = {
+      conv_case("conv2d", {}, true, {{1, 3, 3, 2}, {2, 5, 4, 2}}, {3, 3, 2, 2}),
+      conv_case("conv2d_one_element", {}, true, {{1, 1, 1, 1}}, {1, 1, 1, 1}),
+      conv_case("conv2d_padded", {.padding = 1}, false, {{2, 4, 5, 3}, {1, 1, 1, 3}}, {4, 3, 3, 3}),
+      conv_case("conv2d_strided", {.stride = {2, 3}, .padding = {1, 0}}, true, {{2, 6, 7, 2}},
+                {3, 3, 2, 2}),
+      conv_case("conv2d_relu", {.padding = 1, .activation = Activation::relu}, true, {{2, 4, 4, 1}},
+                {16, 3, 3, 1}),
+      conv_case("conv2d_gelu", {.activation = Activation::gelu}, true, {{2, 4, 4, 2}},
+                {3, 2, 2, 2}),
+      conv_case("conv2d_tanh", {.activation = Activation::tanh}, false, {{2, 4, 4, 2}},
+                {3, 2, 2, 2}),
+      conv_case("conv2d_sigmoid", {.activation = Activation::sigmoid}, true, {{2, 4, 4, 2}},
+                {3, 2, 2, 2}),
+  };
+  all.push_back(pool_case("max_pool2d", {}, true));
+  all.push_back(
+      pool_case("max_pool2d_overlapping", {.window = 3, .stride = 2, .padding = 1}, true));
+  all.push_back(pool_case("avg_pool2d", {}, false));
+  all.push_back(pool_case("avg_pool2d_overlapping",
+                          {.window = {3, 2}, .stride = {1, 2}, .padding = {1, 0}}, false));
+  return all;
+}
+
+}  // namespace lockstep::testing
