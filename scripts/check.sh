@@ -21,17 +21,21 @@ for folder in examples benchmarks; do [[ -d $folder ]] && folders+=("$folder"); 
 format() {
   local bad
   bad=$(find "${folders[@]}" '(' -name '*.h' -o -name '*.cpp' ')' -print0 |
-    xargs -0 clang-format --dry-run 2>&1 | sed -nE 's/^([^: ]+):[0-9].*/\1/p' | sort -u)
-  [[ -z $bad ]] || { echo "clang-format -i" $bad; return 1; }
+    xargs -0 clang-format-14 --dry-run 2>&1 | sed -nE 's/^([^: ]+):[0-9].*/\1/p' | sort -u)
+  [[ -z $bad ]] || { echo "clang-format-14 -i" $bad; return 1; }
 }
 
-# clang finds omp.h in GCC's folder, behind its own headers.
+# Earlier versions than 16 do not know all of C++20, and this one captures no structured binding where
+# OpenMP is on.
 tidy() {
-  local gcc_headers
+  local arguments=(-p "$build" --quiet --extra-arg=-fno-openmp) name gcc_headers
   gcc_headers=$(dirname "$(g++ -print-file-name=include/omp.h)")
+  arguments+=(--extra-arg=-idirafter"$gcc_headers")
+  for name in unknown-warning-option unknown-pragmas unknown-attributes return-type-c-linkage; do
+    arguments+=(--extra-arg=-Wno-"$name")
+  done
   scripts/tidy_sources.py "$build" "${base[@]}" |
-    xargs -r -P "$cores" -n 1 clang-tidy -p "$build" --quiet \
-      --extra-arg=-idirafter"$gcc_headers" --extra-arg=-Wno-unknown-warning-option 2> "$build/tidy.err" ||
+    xargs -r -P "$cores" -n 1 clang-tidy-16 "${arguments[@]}" 2> "$build/tidy.err" ||
     { grep -vE '^[0-9]+ warnings? (generated|treated)' "$build/tidy.err"; return 1; }
 }
 

@@ -10,7 +10,7 @@ packages=(
   libopenmpi-dev openmpi-bin libdnnl-dev libeigen3-dev libfmt-dev libspdlog-dev libcli11-dev
   nlohmann-json3-dev libxxhash-dev zlib1g-dev libgtest-dev libgmock-dev libbenchmark-dev
 )
-check_packages=(clang-format clang-tidy)
+check_packages=(clang-format-14 clang-tidy-16)
 data_packages=(dataset-fashion-mnist)
 
 for argument in "$@"; do
