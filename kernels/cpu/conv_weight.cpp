@@ -54,11 +54,12 @@ Group<T> group_of(const ConvCall& call, const ConvShape& s, const Frame& frame, 
                  call.g.as<T>() + first * s.out_size(), pitch};
   if (call.activation == Activation::none && pitch == s.out_channels) return group;
   T* copy = scratch<T>(Scratch::gradient, pixels * pitch);
-  for (std::int64_t p = 0; p < pixels; ++p) {
-    const std::int64_t from = p * s.out_channels;
-    copy_through_slope(call.activation, group.g + from, call.y.as<T>(), first * s.out_size() + from,
-                       copy + p * pitch, s.out_channels);
-    std::fill(copy + p * pitch + s.out_channels, copy + (p + 1) * pitch, T(0));
+  const std::int64_t run = pitch == s.out_channels ? pixels * pitch : s.out_channels;
+  for (std::int64_t at = 0; at < pixels * s.out_channels; at += run) {
+    T* to = copy + at / s.out_channels * pitch;
+    copy_through_slope(call.activation, group.g + at, call.y.as<T>(), first * s.out_size() + at, to,
+                       run);
+    if (run < pitch) std::fill(to + run, to + pitch, T(0));
   }
   group.g = copy;
   return group;

@@ -1,9 +1,12 @@
 #include "kernels/cpu/gemm.h"
 
+#include <utility>
+
 #include "kernels/cpu/activation.h"
 #include "kernels/cpu/multiply.h"
 #include "kernels/cpu/plain_linear.h"
 #include "kernels/cpu/scratch.h"
+#include "kernels/cpu/transpose.h"
 
 namespace lockstep::kernels::cpu {
 namespace {
@@ -31,48 +34,53 @@ template <class T> Product<T> product_of(const GemmCall& call, std::int64_t batc
           .activation = call.activation};
 }
 
-// out[i][j] (+)= activation(result[i][j] + bias[j]) where the result was computed elsewhere.
+// Row i of the result, computed elsewhere, as the call wants it.
 template <class T>
-void write_result(const Product<T>& p, const T* result, std::ptrdiff_t row, std::ptrdiff_t column,
-                  std::ptrdiff_t out_column) {
-  for (std::int64_t i = 0; i < p.rows; ++i) {
-    for (std::int64_t j = 0; j < p.columns; ++j) {
-      T x = result[i * row + j * column];
-      if (p.bias != nullptr) x += p.bias[j * p.bias_column];
-      activate(p.activation, &x, 1);
-      T& out = p.out[i * p.out_row + j * out_column];
-      out = p.add ? out + x : x;
-    }
+void finish_row(const Product<T>& p, std::int64_t i, T* row, std::ptrdiff_t out_column) {
+  for (std::int64_t j = 0; p.bias != nullptr && j < p.columns; ++j)
+    row[j] += p.bias[j * p.bias_column];
+  activate(p.activation, row, p.columns);
+  T* out = p.out + i * p.out_row;
+  if (p.add) {
+    for (std::int64_t j = 0; j < p.columns; ++j) out[j * out_column] += row[j];
+  } else {
+    for (std::int64_t j = 0; j < p.columns; ++j) out[j * out_column] = row[j];
   }
+}
+
+// The product alone, into scratch memory.
+template <class T> Product<T> plain(const Product<T>& p, T* result) {
+  Product<T> product = p;
+  product.out = result;
+  product.out_row = p.columns;
+  product.bias = nullptr;
+  product.add = false;
+  product.activation = Activation::none;
+  return product;
 }
 
 template <class T> void multiply_elsewhere(const Product<T>& p, std::ptrdiff_t out_column) {
   T* result = scratch<T>(Scratch::result, p.rows * p.columns);
-  Product<T> plain = p;
-  plain.out = result;
-  plain.out_row = p.columns;
-  plain.bias = nullptr;
-  plain.add = false;
-  plain.activation = Activation::none;
-  multiply(plain);
-  write_result(p, result, p.columns, 1, out_column);
+  multiply(plain(p, result));
+  for (std::int64_t i = 0; i < p.rows; ++i) finish_row(p, i, result + i * p.columns, out_column);
 }
 
 // out^T = b^T a^T: packs a instead of b.
 template <class T> void multiply_turned(const Product<T>& p) {
-  T* result = scratch<T>(Scratch::result, p.rows * p.columns);
-  multiply<T>({.rows = p.columns,
-               .columns = p.rows,
-               .depth = p.depth,
-               .a = p.b,
-               .a_row = p.b_column,
-               .a_step = p.b_step,
-               .b = p.a,
-               .b_step = p.a_step,
-               .b_column = p.a_row,
-               .out = result,
-               .out_row = p.rows});
-  write_result(p, result, 1, p.rows, 1);
+  T* result = scratch<T>(Scratch::result, 2 * p.rows * p.columns);
+  Product<T> turned = plain(p, result);
+  std::swap(turned.rows, turned.columns);
+  turned.out_row = p.rows;
+  turned.a = p.b;
+  turned.a_row = p.b_column;
+  turned.a_step = p.b_step;
+  turned.b = p.a;
+  turned.b_step = p.a_step;
+  turned.b_column = p.a_row;
+  multiply(turned);
+  T* upright = result + p.rows * p.columns;
+  transpose_matrix(result, p.columns, p.rows, upright);
+  for (std::int64_t i = 0; i < p.rows; ++i) finish_row(p, i, upright + i * p.columns, 1);
 }
 
 // Packing b means turning it where its steps are contiguous; a, if it is much smaller, is cheaper

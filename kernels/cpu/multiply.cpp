@@ -12,8 +12,9 @@ namespace lockstep::kernels::cpu {
 namespace {
 
 constexpr std::int64_t block_depth = 384;  // a packed block of columns: 48 KiB of f32 with AVX-512
-constexpr std::int64_t columns_together = 384;  // of b: 576 KiB of f32
+constexpr std::int64_t columns_together = 384;  // of b: 384 KiB of f32
 constexpr std::int64_t rows_together = 8 * tile_rows;
+constexpr std::int64_t few_rows = 6 * tile_rows;
 
 struct Range {
   std::int64_t first, count;
@@ -33,10 +34,11 @@ template <class T> const T* padded_bias(const Product<T>& p) {
   return copy;
 }
 
-// One block: `depth` steps and `columns` of b, packed.
+// One block: `depth` steps and `columns` of b, packed, or in place with `pitch` between its steps.
 template <class T> struct Block {
   Range depth, columns;
-  const T* packed;
+  const T* right;
+  std::ptrdiff_t pitch;  // 0: packed
   Finish<T> finish;
 };
 
@@ -52,43 +54,100 @@ template <class T> const T* packed_block(const Product<T>& p, Range depth, Range
   return packed;
 }
 
-// `rows` of a against the panel that starts at `column` of the block.
+// A tile's rows of a, for the steps of a block.
+template <class T> struct Left {
+  const T* rows[tile_rows];
+  int count;
+  std::ptrdiff_t step;
+};
+
 template <class T>
-void run_panel(const Product<T>& p, const Block<T>& block, std::int64_t column, Range of_rows) {
-  const std::int64_t left = block.columns.count - column;
-  const int vectors = vectors_of<T>(left);
-  const std::int64_t width = vectors * lanes<T>;
-  const Walk walk{.steps = block.depth.count, .step_pitch = p.a_step, .right_pitch = width};
-  Finish<T> finish = block.finish;
-  finish.columns = static_cast<int>(std::min(width, left));
-  if (finish.bias != nullptr) finish.bias += block.columns.first + column;
-  for (std::int64_t i = 0; i < of_rows.count; i += tile_rows) {
-    const int count = static_cast<int>(std::min<std::int64_t>(tile_rows, of_rows.count - i));
-    const T* rows[tile_rows];
-    T* out[tile_rows];
-    for (int r = 0; r < count; ++r) {
-      const std::int64_t row = of_rows.first + i + r;
-      rows[r] = p.a + row * p.a_row + block.depth.first * p.a_step;
-      out[r] = p.out + row * p.out_row + block.columns.first + column;
-    }
-    run_tile(rows, count, vectors, block.packed + column * block.depth.count, walk, out, finish);
+Left<T> left_of(const Product<T>& p, const Block<T>& block, std::int64_t row, std::int64_t end) {
+  Left<T> left{.count = static_cast<int>(std::min<std::int64_t>(tile_rows, end - row)),
+               .step = p.a_step};
+  for (int r = 0; r < left.count; ++r) {
+    left.rows[r] = p.a + (row + r) * p.a_row + block.depth.first * p.a_step;
   }
+  return left;
+}
+
+// Copies the rows to where no two of them compete for the same cache set.
+template <class T> void gather(Left<T>& left, std::ptrdiff_t a_row, std::int64_t depth) {
+  constexpr std::int64_t line = 64 / sizeof(T);
+  const bool is_contiguous = left.step == 1;
+  const std::int64_t pitch = round_up(depth, line) + line;
+  T* copy = scratch<T>(Scratch::left, tile_rows * pitch);
+  for (int r = 0; r < left.count && is_contiguous; ++r) {
+    std::copy_n(left.rows[r], depth, copy + r * pitch);
+    left.rows[r] = copy + r * pitch;
+  }
+  if (is_contiguous) return;
+  const bool is_dense = a_row == 1 && left.count == tile_rows;
+  for (std::int64_t k = 0; k < depth; ++k) {
+    const T* from = left.rows[0] + k * left.step;
+    T* to = copy + k * tile_rows;
+    if (is_dense) {
+      std::copy_n(from, tile_rows, to);
+    } else {
+      for (int r = 0; r < left.count; ++r) to[r] = from[r * a_row];
+    }
+  }
+  for (int r = 0; r < left.count; ++r) left.rows[r] = copy + r;
+  left.step = tile_rows;
+}
+
+template <class T>
+void run_tile_of(const Product<T>& p, const Block<T>& block, const Left<T>& left, std::int64_t row,
+                 std::int64_t column) {
+  const std::int64_t columns = block.columns.count - column;
+  const int vectors = vectors_of<T>(columns);
+  const std::int64_t width = vectors * lanes<T>;
+  const Walk walk{.steps = block.depth.count,
+                  .step_pitch = left.step,
+                  .right_pitch = block.pitch > 0 ? block.pitch : width};
+  const T* right = block.right + (block.pitch > 0 ? column : column * block.depth.count);
+  Finish<T> finish = block.finish;
+  finish.columns = static_cast<int>(std::min(width, columns));
+  if (finish.bias != nullptr) finish.bias += block.columns.first + column;
+  const T* rows[tile_rows];
+  T* out[tile_rows];
+  for (int r = 0; r < left.count; ++r) {
+    rows[r] = left.rows[r];
+    out[r] = p.out + (row + r) * p.out_row + block.columns.first + column;
+  }
+  run_tile(rows, left.count, vectors, right, walk, out, finish);
 }
 
 template <class T> void run_block(const Product<T>& p, const Block<T>& block) {
   const std::int64_t panels = divide_up(block.columns.count, block_columns<T>);
   const std::int64_t groups = divide_up(p.rows, rows_together);
-  core::parallel_chunks(threads(), groups * panels, 1, [&](std::int64_t task, std::int64_t) {
-    const std::int64_t row = task / panels * rows_together;
-    run_panel(p, block, task % panels * block_columns<T>,
-              {row, std::min(rows_together, p.rows - row)});
+  // Few rows: threads share the panels instead, and each reads a where it lies.
+  const std::int64_t panels_together = groups >= threads() ? panels : 1;
+  const bool gathers = panels_together >= 4;
+  const std::int64_t parts = divide_up(panels, panels_together);
+  core::parallel_chunks(threads(), groups * parts, 1, [&](std::int64_t task, std::int64_t) {
+    const std::int64_t end = std::min(p.rows, (task / parts + 1) * rows_together);
+    const std::int64_t first = task % parts * panels_together;
+    for (std::int64_t row = task / parts * rows_together; row < end; row += tile_rows) {
+      Left<T> left = left_of(p, block, row, end);
+      if (gathers) gather(left, p.a_row, block.depth.count);
+      for (std::int64_t panel = first; panel < first + panels_together; ++panel) {
+        run_tile_of(p, block, left, row, panel * block_columns<T>);
+      }
+    }
   });
+}
+
+// Few rows use each element of b too seldom to pay for a packed copy.
+template <class T> bool reads_b_in_place(const Product<T>& p) {
+  return p.b_column == 1 && p.columns % lanes<T> == 0 && p.rows <= few_rows;
 }
 
 }  // namespace
 
 template <class T> void multiply(const Product<T>& p) {
   const bool fuses = p.activation == Activation::none || p.activation == Activation::relu;
+  const bool in_place = reads_b_in_place(p);
   const T* bias = padded_bias(p);
   const std::int64_t deep = std::max<std::int64_t>(1, divide_up(p.depth, block_depth));
   for (std::int64_t first = 0; first < p.columns; first += columns_together) {
@@ -96,9 +155,12 @@ template <class T> void multiply(const Product<T>& p) {
     for (std::int64_t d = 0; d < deep; ++d) {
       const Range depth = part(p.depth, deep, d);
       const bool is_last = d + 1 == deep;
+      const T* right =
+          in_place ? p.b + depth.first * p.b_step + first : packed_block(p, depth, columns);
       run_block(p, {.depth = depth,
                     .columns = columns,
-                    .packed = packed_block(p, depth, columns),
+                    .right = right,
+                    .pitch = in_place ? p.b_step : 0,
                     .finish = {.bias = is_last ? bias : nullptr,
                                .add = p.add || d > 0,
                                .relu = is_last && p.activation == Activation::relu}});

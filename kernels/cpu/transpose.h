@@ -1,6 +1,8 @@
 // Transposes small blocks in registers.
 #pragma once
 
+#include <algorithm>
+#include <cstdint>
 #include <utility>
 
 #include "kernels/cpu/vec.h"
@@ -51,6 +53,18 @@ void transpose(const T* from, std::ptrdiff_t from_pitch, int rows, int columns, 
   detail::transpose_stage<T, 1>(at);
 #pragma GCC unroll 16
   for (int i = 0; i < n; ++i) store(to + i * to_pitch, at[i]);
+}
+
+// to [columns, rows] = the transpose of from [rows, columns], both contiguous.
+template <class T>
+void transpose_matrix(const T* from, std::int64_t rows, std::int64_t columns, T* to) {
+  for (std::int64_t i = 0; i < rows; i += lanes<T>) {
+    const int high = static_cast<int>(std::min<std::int64_t>(lanes<T>, rows - i));
+    for (std::int64_t j = 0; j < columns; j += lanes<T>) {
+      const int wide = static_cast<int>(std::min<std::int64_t>(lanes<T>, columns - j));
+      transpose(from + i * columns + j, columns, high, wide, to + j * rows + i, rows);
+    }
+  }
 }
 
 }  // namespace lockstep::kernels::cpu
