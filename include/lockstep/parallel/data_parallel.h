@@ -1,0 +1,104 @@
+// Trains one model on all ranks of a world: every step computes the gradient of the mean loss over the global batch.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <type_traits>
+#include <utility>
+
+#include "lockstep/comm/world.h"
+#include "lockstep/nn/module.h"
+#include "lockstep/optim/optimizer.h"
+#include "lockstep/tensor/state.h"
+
+namespace lockstep {
+
+// lockstep: the same bits on any number of ranks. fast: the same semantics, sums in whatever order is fastest.
+enum class SumMode : std::uint8_t { lockstep, fast };
+
+struct DataParallelOptions {
+  SumMode mode = SumMode::lockstep;
+  double clip_norm = 0;     // limit of the global gradient norm; 0: none
+  std::uint64_t seed = 0;   // of dropout and other random operations
+  std::int64_t bucket_bytes = std::int64_t{1} << 20;
+  bool requires_finite_loss = true;  // refuse to update from a loss that is NaN or infinite
+};
+
+struct StepReport {
+  std::int64_t step = 0;     // 1 for the first
+  double loss = 0;           // mean over the global batch
+  double weight = 0;         // of the global batch: its samples, unless the loss says otherwise
+  double gradient_norm = 0;  // before clipping; 0 without clip_norm
+  double seconds = 0;
+  double waited_seconds = 0;  // in communication that nothing hid
+};
+
+// The loss of one shard as a mean, and its weight in the mean over the global batch (e.g. tokens).
+struct WeightedLoss {
+  Tensor loss;
+  double weight = 0;
+};
+
+// Does not own model, optimizer or world; rank 0's parameters and buffers are given to all ranks at construction.
+// A batch has `count`, the samples of all ranks, and `parts`, one for each shard of this rank in order, each with its
+// own `count` (0 for an empty shard). Shards that are uneven, empty or more than ranks are legal.
+class DataParallel {
+ public:
+  using Options = DataParallelOptions;
+
+  DataParallel(nn::Module& model, optim::Optimizer& optimizer, World& world,
+               const DataParallelOptions& options = {});
+  DataParallel(const DataParallel&) = delete;
+  DataParallel& operator=(const DataParallel&) = delete;
+  ~DataParallel();
+
+  // Forward, backward, communication and update. `loss(part)` gives the mean loss over a part, or a WeightedLoss. It
+  // is called once for each part that is not empty. All ranks must call step together. An exception in the middle
+  // leaves the ranks apart: end the program.
+  template <class Batch, class Loss>
+  StepReport step(const Batch& batch, Loss&& loss) {
+    compute_gradients(batch, std::forward<Loss>(loss));
+    return update();
+  }
+  // step() in two halves: after compute_gradients, gradients() are the means over the global batch.
+  template <class Batch, class Loss>
+  void compute_gradients(const Batch& batch, Loss&& loss);
+  StepReport update();
+  // Copies of the gradients by name, between compute_gradients and update. Zero for a parameter that was not used.
+  State gradients() const;
+
+  std::int64_t steps() const;
+  // Goes on after `steps` steps: what a checkpoint restores.
+  void resume_at(std::int64_t steps);
+
+ private:
+  using ShardLoss = std::function<std::optional<WeightedLoss>(int part)>;
+  // `batch_weight` is the global batch's weight where it is known before the losses are.
+  void compute(int parts, std::optional<double> batch_weight, const ShardLoss& loss);
+
+  class Engine;
+  std::unique_ptr<Engine> engine_;
+};
+
+template <class Batch, class Loss>
+void DataParallel::compute_gradients(const Batch& batch, Loss&& loss) {
+  using Part = std::remove_cvref_t<decltype(batch.parts[0])>;
+  constexpr bool is_weighted =
+      std::is_same_v<std::invoke_result_t<Loss&, const Part&>, WeightedLoss>;
+  std::optional<double> batch_weight;
+  if constexpr (!is_weighted) batch_weight = static_cast<double>(batch.count);
+  const ShardLoss loss_of = [&](int index) -> std::optional<WeightedLoss> {
+    const Part& part = batch.parts[static_cast<std::size_t>(index)];
+    if (part.count == 0) return std::nullopt;
+    if constexpr (is_weighted) {
+      return loss(part);
+    } else {
+      return WeightedLoss{loss(part), static_cast<double>(part.count)};
+    }
+  };
+  compute(static_cast<int>(batch.parts.size()), batch_weight, loss_of);
+}
+
+}  // namespace lockstep

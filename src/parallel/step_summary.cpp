@@ -1,0 +1,107 @@
+#include "src/parallel/step_summary.h"
+
+#include <algorithm>
+
+#include "lockstep/tensor/create.h"
+#include "lockstep/tensor/views.h"
+
+namespace lockstep::parallel {
+namespace {
+
+core::Buffer host_lane(std::int64_t count) {
+  const std::size_t bytes = static_cast<std::size_t>(count) * sizeof(double);
+  core::Memory memory = core::allocator({}).allocate(bytes);
+  return {memory->data(), count, DType::f64, {}, memory};
+}
+
+// Elements of the buffers, converted to f64, one after the other.
+void read(const std::vector<Tensor>& buffers, double* into) {
+  for (const Tensor& buffer : buffers) {
+    for (const double value : buffer.to_vector<double>()) *into++ = value;
+  }
+}
+
+void write(const std::vector<Tensor>& buffers, const double* from) {
+  for (const Tensor& buffer : buffers) {
+    const std::span values(from, static_cast<std::size_t>(buffer.elements()));
+    copy_elements(tensor(values, buffer.shape(), {.dtype = buffer.dtype()}), buffer);
+    from += values.size();
+  }
+}
+
+}  // namespace
+
+StepSummary::StepSummary(std::size_t parameters, const State& buffers) : parameters_(parameters) {
+  std::size_t elements = 0;
+  for (const auto& [name, buffer] : buffers) {
+    if (!is_floating(buffer.dtype())) continue;
+    buffers_.push_back(buffer);
+    elements += static_cast<std::size_t>(buffer.elements());
+  }
+  start_.resize(elements);
+  count_ = static_cast<std::int64_t>(first_buffer() + elements);
+  partials_ = PartialStack(host_lane(count_));
+}
+
+void StepSummary::begin_step() {
+  partials_.clear();
+  read(buffers_, start_.data());
+  std::fill_n(values(), count_, 0.0);
+}
+
+void StepSummary::begin_shard() {
+  std::fill_n(values(), count_, 0.0);
+  write(buffers_, start_.data());
+}
+
+void StepSummary::record_loss(double loss, double weight) {
+  values()[0] = loss * weight;
+  values()[1] = weight;
+}
+
+void StepSummary::end_shard() {
+  double* const first = values() + first_buffer();
+  read(buffers_, first);
+  // Weight 0 leaves nothing, whatever an empty shard's buffers hold.
+  for (std::size_t i = 0; i < start_.size(); ++i) first[i] = weight() == 0 ? 0 : first[i] * weight();
+}
+
+void StepSummary::finish_shard(int additions) {
+  core::Stream& stream = core::current_stream({});
+  partials_.add({0, count_}, additions, stream);
+  partials_.drop(additions);
+  partials_.keep(stream);
+}
+
+void StepSummary::start(comm::Communicator& communicator, const core::ShardRange& shards,
+                        int additions) {
+  core::Stream& stream = core::current_stream({});
+  std::vector<core::ConstBuffer> nodes;
+  if (shards.count() > 0) {
+    partials_.add({0, count_}, additions, stream);
+    nodes = partials_.partials({0, count_}, additions);
+  }
+  work_ = communicator.all_reduce(comm::Partials{nodes, shards.total}, partials_.top(),
+                                  comm::Reduce::sum, stream);
+}
+
+void StepSummary::wait() { work_.wait(); }
+
+std::vector<bool> StepSummary::used() const {
+  std::vector<bool> used(parameters_);
+  for (std::size_t i = 0; i < parameters_; ++i) used[i] = values()[first_used + i] > 0;
+  return used;
+}
+
+void StepSummary::install_buffers() {
+  if (start_.empty()) return;
+  if (weight() == 0) {
+    write(buffers_, start_.data());
+    return;
+  }
+  std::vector<double> means(values() + first_buffer(), values() + count_);
+  for (double& mean : means) mean /= weight();
+  write(buffers_, means.data());
+}
+
+}  // namespace lockstep::parallel
