@@ -1,5 +1,7 @@
 #include "lockstep/tensor/state.h"
 
+#include <xxhash.h>
+
 #include <map>
 
 #include "lockstep/base/error.h"
@@ -29,6 +31,18 @@ void check_matches(const std::string& name, const Tensor& into, const Index& fro
 }
 
 }  // namespace
+
+std::uint64_t fingerprint(const State& state) {
+  std::uint64_t hash = 0;
+  for (const auto& [name, tensor] : state) {
+    const std::string head = name + " " + description(tensor);
+    hash = XXH64(head.data(), head.size(), hash);
+    const Tensor elements = tensor.is_contiguous() ? tensor : copied(tensor);
+    const auto bytes = static_cast<std::size_t>(elements.elements()) * size_of(elements.dtype());
+    hash = XXH64(elements.view().data, bytes, hash);
+  }
+  return hash;
+}
 
 void load_state(const State& into, const State& from) {
   const Index values(from.begin(), from.end());
