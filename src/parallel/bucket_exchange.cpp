@@ -32,7 +32,8 @@ BucketExchange::BucketExchange(optim::Arena& arena, comm::Communicator& communic
 
 void BucketExchange::watch(std::size_t bucket) {
   for (const int segment : trainable_segments(plan_[bucket])) {
-    hooks_.push_back(on_gradient_final(arena_.parameter(segment), [this, bucket] { count_down(bucket); }));
+    hooks_.push_back(
+        on_gradient_final(arena_.parameter(segment), [this, bucket] { count_down(bucket); }));
     ++trainable_[bucket];
   }
 }
@@ -75,7 +76,8 @@ void BucketExchange::start(const Bucket& bucket) {
   core::Stream& stream = core::current_stream(arena_.device());
   const core::Buffer out = partials_.part(bucket.range);
   if (!is_exact_) {
-    works_.push_back(communicator_.all_reduce(core::ConstBuffer(out), out, comm::Reduce::sum, stream));
+    works_.push_back(
+        communicator_.all_reduce(core::ConstBuffer(out), out, comm::Reduce::sum, stream));
     return;
   }
   std::vector<core::ConstBuffer> nodes;

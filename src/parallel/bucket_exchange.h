@@ -17,11 +17,12 @@ struct BucketExchangeOptions {
   bool is_exact = true;  // fold shards by the tree; else each rank contributes one plain sum
 };
 
-// The buckets of one arena, planned for the parameters that are trainable now. Buckets start in plan order on every rank, whatever the order in which gradients arrive.
+// The buckets of one arena, planned for the parameters that are trainable now. Buckets start in
+// plan order on every rank, whatever the order in which gradients arrive.
 class BucketExchange {
  public:
-  BucketExchange(optim::Arena& arena, comm::Communicator& communicator, const core::ShardRange& shards,
-                 const BucketExchangeOptions& options);
+  BucketExchange(optim::Arena& arena, comm::Communicator& communicator,
+                 const core::ShardRange& shards, const BucketExchangeOptions& options);
 
   // The gradients of one shard that is not the last are in the arena.
   void finish_shard(int additions);
@@ -47,11 +48,11 @@ class BucketExchange {
   core::ShardRange shards_;
   bool is_exact_;
   std::vector<Bucket> plan_;
-  std::vector<int> trainable_;      // parameters of each bucket that are not frozen
-  std::vector<int> missing_;        // those of them that are not final yet in the last shard
-  std::vector<comm::Work> works_;   // those started, in plan order
+  std::vector<int> trainable_;     // parameters of each bucket that are not frozen
+  std::vector<int> missing_;       // those of them that are not final yet in the last shard
+  std::vector<comm::Work> works_;  // those started, in plan order
   PartialStack partials_;
-  int additions_ = 0;               // of the last shard, made bucket by bucket
+  int additions_ = 0;  // of the last shard, made bucket by bucket
   bool is_armed_ = false;
   std::vector<HookHandle> hooks_;
 };

@@ -7,6 +7,7 @@
 #include "lockstep/autograd/parameter.h"
 #include "lockstep/base/error.h"
 #include "lockstep/core/random.h"
+#include "lockstep/kernels/registry.h"
 #include "lockstep/optim/clip.h"
 #include "lockstep/tensor/create.h"
 #include "lockstep/tensor/views.h"
@@ -33,9 +34,9 @@ void clear_segment(const optim::Arena& arena, const optim::Segment& segment) {
 
 void check_loss(const Tensor& loss) {
   check<ShapeError>(loss.is_defined() && loss.elements() == 1, [&] {
-    return Complaint{"step: the loss has shape " +
-                         (loss.is_defined() ? to_string(loss.shape()) : "(undefined)"),
-                     "return the mean loss over the part, one number"};
+    return Complaint{
+        "step: the loss has shape " + (loss.is_defined() ? to_string(loss.shape()) : "(undefined)"),
+        "return the mean loss over the part, one number"};
   });
 }
 
@@ -143,8 +144,7 @@ void DataParallel::Engine::record_used_parameters() {
   }
 }
 
-template <class Wait>
-void DataParallel::Engine::timed(const Wait& wait) {
+template <class Wait> void DataParallel::Engine::timed(const Wait& wait) {
   const auto before = Clock::now();
   wait();
   waited_ += Clock::now() - before;

@@ -34,8 +34,7 @@ class DataParallel::Engine {
   void wait_for_gradients();
   void check_finite();
   void update_parameters(const std::vector<bool>& used);
-  template <class Wait>
-  void timed(const Wait& wait);
+  template <class Wait> void timed(const Wait& wait);
 
   optim::Optimizer& optimizer_;
   World& world_;

@@ -1,4 +1,5 @@
-// The partial sums of one lane (gradients, or a step's summary) that a rank keeps while it computes its shards.
+// The partial sums of one lane (gradients, or a step's summary) that a rank keeps while it computes
+// its shards.
 #pragma once
 
 #include <vector>
@@ -9,7 +10,8 @@
 
 namespace lockstep::parallel {
 
-// The topmost partial is always written in the same place, `top`; earlier ones lie in lanes of their own.
+// The topmost partial is always written in the same place, `top`; earlier ones lie in lanes of
+// their own.
 class PartialStack {
  public:
   PartialStack() = default;

@@ -63,7 +63,8 @@ void StepSummary::end_shard() {
   double* const first = values() + first_buffer();
   read(buffers_, first);
   // Weight 0 leaves nothing, whatever an empty shard's buffers hold.
-  for (std::size_t i = 0; i < start_.size(); ++i) first[i] = weight() == 0 ? 0 : first[i] * weight();
+  for (std::size_t i = 0; i < start_.size(); ++i)
+    first[i] = weight() == 0 ? 0 : first[i] * weight();
 }
 
 void StepSummary::finish_shard(int additions) {

@@ -1,5 +1,5 @@
-// What a step sums besides gradients: the loss, its weight, which parameters were used, and buffers such as running
-// statistics.
+// What a step sums besides gradients: the loss, its weight, which parameters were used, and buffers
+// such as running statistics.
 #pragma once
 
 #include <vector>
@@ -10,8 +10,8 @@
 
 namespace lockstep::parallel {
 
-// A lane of f64 that is summed along the same tree as the gradients, so that it has the same bits on any number of
-// ranks.
+// A lane of f64 that is summed along the same tree as the gradients, so that it has the same bits
+// on any number of ranks.
 class StepSummary {
  public:
   StepSummary(std::size_t parameters, const State& buffers);

@@ -139,9 +139,8 @@ TEST(DataParallel, SkipsFrozenParametersAndPlansAnewWhenTheyThaw) {
     DataParallel ranks(model, sgd, world, {.bucket_bytes = 1});
     const Tensor x = rows(4);
     const auto step = [&] {
-      ranks.step(sharded(x, x, world.shards()), [&](const Part& part) {
-        return mean_square(mul(model(part.x), model.second));
-      });
+      ranks.step(sharded(x, x, world.shards()),
+                 [&](const Part& part) { return mean_square(mul(model(part.x), model.second)); });
     };
     require_grad(model.second, false);
     step();
@@ -165,8 +164,7 @@ TEST(DataParallel, StartsEveryRankFromRankZerosWeights) {
   });
 }
 
-template <class Action>
-std::string message_of(const Action& action) {
+template <class Action> std::string message_of(const Action& action) {
   try {
     action();
   } catch (const Error& error) {
@@ -202,7 +200,9 @@ TEST(DataParallel, NamesABatchThatDoesNotFitTheWorld) {
     DataParallel ranks(model, sgd, world);
     const Tensor x = rows(4);
     const auto loss = [&](const Part& part) { return mean_square(model(part.x)); };
-    EXPECT_THAT(message_of([&] { ranks.step(sharded(x, x, {0, 2, 2}), loss); }),
+    EXPECT_THAT(message_of([&] {
+                  ranks.step(sharded(x, x, {0, 2, 2}), loss);
+                }),
                 HasSubstr("a batch of 2 parts on a rank that owns 1 shards"));
     EXPECT_THAT(message_of([&] { ranks.step(sharded(rows(0), rows(0), world.shards()), loss); }),
                 HasSubstr("a batch of 0 samples"));

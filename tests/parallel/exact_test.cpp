@@ -14,14 +14,13 @@ namespace {
 std::set<std::uint64_t> fingerprints(int size, int shards, const TrainingRun& run) {
   std::set<std::uint64_t> found;
   std::mutex mutex;
-  on_ranks(
-      size,
-      [&](World& world) {
-        const std::uint64_t own = fingerprint_after(world, run);
-        const std::lock_guard lock(mutex);
-        found.insert(own);
-      },
-      {.shards = shards});
+  on_ranks(size,
+           [&](World& world) {
+             const std::uint64_t own = fingerprint_after(world, run);
+             const std::lock_guard lock(mutex);
+             found.insert(own);
+           },
+           {.shards = shards});
   return found;
 }
 
@@ -55,7 +54,8 @@ TEST(ExactTraining, DoesNotDependOnTheRanksWithClipping) {
   for (const int size : {2, 3, 4}) EXPECT_EQ(fingerprints(size, 4, run), expected) << size;
 }
 
-// Negative control: the same samples folded in another order must change the bits, or the tests above prove nothing.
+// Negative control: the same samples folded in another order must change the bits, or the tests
+// above prove nothing.
 TEST(ExactTraining, ChangesWhenTheFoldIsPermuted) {
   for (const Model model : {Model::mlp, Model::cnn}) {
     TrainingRun run{.model = model, .batch = 8, .last_batch = 8};

@@ -26,7 +26,8 @@ std::vector<std::string> expressions(const core::ShardRange& shards) {
 std::string whole_sum(int size, int total) {
   std::vector<std::string> partials;
   for (int rank = 0; rank < size; ++rank) {
-    for (const auto& each : expressions(core::shards_of(rank, size, total))) partials.push_back(each);
+    for (const auto& each : expressions(core::shards_of(rank, size, total)))
+      partials.push_back(each);
   }
   std::vector<std::string> stack;
   std::size_t next = 0;

@@ -30,13 +30,14 @@ enum class Model { mlp, cnn };
 struct TrainingRun {
   Model model = Model::mlp;
   int steps = 50;
-  std::int64_t batch = 10;  // not a multiple of the shards: they are uneven
-  std::int64_t last_batch = 3;  // of every fifth step: with four shards one is empty
+  std::int64_t batch = 10;       // not a multiple of the shards: they are uneven
+  std::int64_t last_batch = 3;   // of every fifth step: with four shards one is empty
   bool permutes_shards = false;  // hands the shards' samples out in another order
   DataParallelOptions options = {.seed = 5, .bucket_bytes = 600};
 };
 
-// An MLP with dropout (8 inputs, 3 classes), or a CNN with batch normalisation and dropout (6 x 6 x 1).
+// An MLP with dropout (8 inputs, 3 classes), or a CNN with batch normalisation and dropout (6 x 6 x
+// 1).
 std::unique_ptr<nn::Module> model_for(Model model);
 // Trains with momentum; the fingerprint covers parameters, buffers and the optimizer's state.
 std::uint64_t fingerprint_after(World& world, const TrainingRun& run);

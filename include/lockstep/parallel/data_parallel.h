@@ -1,4 +1,5 @@
-// Trains one model on all ranks of a world: every step computes the gradient of the mean loss over the global batch.
+// Trains one model on all ranks of a world: every step computes the gradient of the mean loss over
+// the global batch.
 #pragma once
 
 #include <cstdint>
@@ -15,13 +16,14 @@
 
 namespace lockstep {
 
-// lockstep: the same bits on any number of ranks. fast: the same semantics, sums in whatever order is fastest.
+// lockstep: the same bits on any number of ranks. fast: the same semantics, sums in whatever order
+// is fastest.
 enum class SumMode : std::uint8_t { lockstep, fast };
 
 struct DataParallelOptions {
   SumMode mode = SumMode::lockstep;
-  double clip_norm = 0;     // limit of the global gradient norm; 0: none
-  std::uint64_t seed = 0;   // of dropout and other random operations
+  double clip_norm = 0;    // limit of the global gradient norm; 0: none
+  std::uint64_t seed = 0;  // of dropout and other random operations
   std::int64_t bucket_bytes = std::int64_t{1} << 20;
   bool requires_finite_loss = true;  // refuse to update from a loss that is NaN or infinite
 };
@@ -41,9 +43,10 @@ struct WeightedLoss {
   double weight = 0;
 };
 
-// Does not own model, optimizer or world; rank 0's parameters and buffers are given to all ranks at construction.
-// A batch has `count`, the samples of all ranks, and `parts`, one for each shard of this rank in order, each with its
-// own `count` (0 for an empty shard). Shards that are uneven, empty or more than ranks are legal.
+// Does not own model, optimizer or world; rank 0's parameters and buffers are given to all ranks at
+// construction. A batch has `count`, the samples of all ranks, and `parts`, one for each shard of
+// this rank in order, each with its own `count` (0 for an empty shard). Shards that are uneven,
+// empty or more than ranks are legal.
 class DataParallel {
  public:
   using Options = DataParallelOptions;
@@ -54,19 +57,18 @@ class DataParallel {
   DataParallel& operator=(const DataParallel&) = delete;
   ~DataParallel();
 
-  // Forward, backward, communication and update. `loss(part)` gives the mean loss over a part, or a WeightedLoss. It
-  // is called once for each part that is not empty. All ranks must call step together. An exception in the middle
-  // leaves the ranks apart: end the program.
-  template <class Batch, class Loss>
-  StepReport step(const Batch& batch, Loss&& loss) {
+  // Forward, backward, communication and update. `loss(part)` gives the mean loss over a part, or a
+  // WeightedLoss. It is called once for each part that is not empty. All ranks must call step
+  // together. An exception in the middle leaves the ranks apart: end the program.
+  template <class Batch, class Loss> StepReport step(const Batch& batch, Loss&& loss) {
     compute_gradients(batch, std::forward<Loss>(loss));
     return update();
   }
   // step() in two halves: after compute_gradients, gradients() are the means over the global batch.
-  template <class Batch, class Loss>
-  void compute_gradients(const Batch& batch, Loss&& loss);
+  template <class Batch, class Loss> void compute_gradients(const Batch& batch, Loss&& loss);
   StepReport update();
-  // Copies of the gradients by name, between compute_gradients and update. Zero for a parameter that was not used.
+  // Copies of the gradients by name, between compute_gradients and update. Zero for a parameter
+  // that was not used.
   State gradients() const;
 
   std::int64_t steps() const;

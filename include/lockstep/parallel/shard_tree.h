@@ -7,13 +7,13 @@
 
 namespace lockstep::parallel {
 
-// A rank computes its shards in order and keeps partial sums on a stack: after local shard i it adds additions[i]
-// times the two topmost. What then remains are the sums of the maximal subtrees that it owns: at most
-// 2 * log2(shards) of them.
+// A rank computes its shards in order and keeps partial sums on a stack: after local shard i it
+// adds additions[i] times the two topmost. What then remains are the sums of the maximal subtrees
+// that it owns: at most 2 * log2(shards) of them.
 struct ShardSchedule {
-  std::vector<int> additions;       // for each local shard
+  std::vector<int> additions;         // for each local shard
   std::vector<core::TreeNode> nodes;  // what remains, in order
-  int depth = 0;                    // the most partial sums that are kept at once
+  int depth = 0;                      // the most partial sums that are kept at once
 };
 
 ShardSchedule schedule_of(const core::ShardRange& shards);
