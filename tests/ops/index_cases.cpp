@@ -35,9 +35,7 @@ OpCase gather_case() {
                 return of(random_shape(generator, 1, 3), random_shape(generator, 1, 2));
               },
           .takes_integers = true,
-          .takes_bool = true,
-          // A row without NaN may be all that is asked for; here every row has it.
-          .hides_nan = false};
+          .takes_bool = true};
 }
 
 OpCase one_hot_case() {

@@ -143,14 +143,16 @@ std::vector<OpCase> linalg_cases() {
   deep_case.empty = of({2, 0, 2}, {2, 0});
   deep_case.random = {};
   deep_case.hides_nan = true;
-  return {matmul_case,
-          deep_case,
-          linear_case("linear", Activation::none, true),
-          linear_case("linear_without_bias", Activation::none, false),
-          linear_case("linear_relu", Activation::relu, true),
-          linear_case("linear_gelu", Activation::gelu, true),
-          linear_case("linear_tanh", Activation::tanh, true),
-          linear_case("linear_sigmoid", Activation::sigmoid, false)};
+  std::vector<OpCase> all = {matmul_case,
+                             deep_case,
+                             linear_case("linear", Activation::none, true),
+                             linear_case("linear_without_bias", Activation::none, false),
+                             linear_case("linear_relu", Activation::relu, true),
+                             linear_case("linear_gelu", Activation::gelu, true),
+                             linear_case("linear_tanh", Activation::tanh, true),
+                             linear_case("linear_sigmoid", Activation::sigmoid, false)};
+  for (OpCase& row : all) row.takes_halves = false;
+  return all;
 }
 
 }  // namespace lockstep::testing

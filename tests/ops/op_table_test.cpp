@@ -79,16 +79,23 @@ struct Outcome {
   Tensors gradients;
 };
 
-Outcome outcome(const OpCase& row, const Arguments& arguments, DType dtype,
-                Layout layout = Layout::contiguous, std::uint32_t from = seed) {
-  Tensors leaves = made(arguments, dtype, from);
+struct Setting {
+  DType dtype = DType::f64;
+  Layout layout = Layout::contiguous;
+  std::uint32_t from = seed;
+  DType rounding = DType::f64;  // values are rounded to it first
+};
+
+Outcome outcome(const OpCase& row, const Arguments& arguments, const Setting& setting = {}) {
+  Tensors leaves = made(arguments, setting.rounding, setting.from);
   for (std::size_t i = 0; i < leaves.size(); ++i) {
-    leaves[i] = laid_out(leaves[i], layout);
+    if (arguments[i].kind != Kind::index) leaves[i] = copied(leaves[i], setting.dtype);
+    leaves[i] = laid_out(leaves[i], setting.layout);
     if (has_gradient_for(row, arguments[i])) require_grad(leaves[i]);
   }
   Outcome result{row.call(leaves), {}};
   if (!row.is_differentiable) return result;
-  backward(result.value, laid_out(seed_for(result.value), layout));
+  backward(result.value, laid_out(seed_for(result.value), setting.layout));
   for (std::size_t i = 0; i < leaves.size(); ++i) {
     result.gradients.push_back(has_gradient_for(row, arguments[i]) ? gradient(leaves[i])
                                                                    : Tensor());
@@ -182,8 +189,8 @@ TEST_P(OpTable, HasTheSameGradientsInBothPrecisions) {
   for (const Arguments& arguments : random_arguments(row, 8)) {
     SCOPED_TRACE(to_string(arguments[0].shape));
     ++round;
-    const Outcome single = outcome(row, arguments, DType::f32, Layout::contiguous, round);
-    const Outcome twice = outcome(row, arguments, DType::f64, Layout::contiguous, round);
+    const Outcome single = outcome(row, arguments, {.dtype = DType::f32, .from = round});
+    const Outcome twice = outcome(row, arguments, {.from = round});
     for (std::size_t i = 0; i < single.gradients.size(); ++i) {
       if (!single.gradients[i]) continue;
       expect_near(dense(single.gradients[i]), dense(twice.gradients[i]), 10 * row.tolerance,
@@ -196,9 +203,9 @@ TEST_P(OpTable, HasTheSameGradientsInBothPrecisions) {
 TEST_P(OpTable, DoesNotCareAboutLayout) {
   const OpCase& row = GetParam();
   for (const Arguments& arguments : row.inputs) {
-    const Outcome plain = outcome(row, arguments, DType::f64);
+    const Outcome plain = outcome(row, arguments);
     for (const Layout layout : {Layout::reversed, Layout::strided}) {
-      const Outcome other = outcome(row, arguments, DType::f64, layout);
+      const Outcome other = outcome(row, arguments, {.layout = layout});
       expect_near(dense(other.value), dense(plain.value), 1e-13, "value");
       for (std::size_t i = 0; i < plain.gradients.size(); ++i) {
         if (!plain.gradients[i]) continue;
@@ -213,7 +220,7 @@ TEST_P(OpTable, TakesEmptyInputs) {
   if (GetParam().empty.empty()) return;
   for (const DType dtype : {DType::f32, DType::f64}) {
     expect_reference(GetParam(), GetParam().empty, dtype);
-    const Outcome result = outcome(GetParam(), GetParam().empty, dtype);
+    const Outcome result = outcome(GetParam(), GetParam().empty, {.dtype = dtype});
     for (std::size_t i = 0; i < result.gradients.size(); ++i) {
       if (!result.gradients[i]) continue;
       EXPECT_EQ(to_string(result.gradients[i].shape()), to_string(GetParam().empty[i].shape));
@@ -227,7 +234,7 @@ TEST_P(OpTable, AddsToTheGradientOfAnEarlierUse) {
   const OpCase& row = GetParam();
   if (!row.is_differentiable) return;
   for (const Arguments& arguments : row.inputs) {
-    const Outcome once = outcome(row, arguments, DType::f64);
+    const Outcome once = outcome(row, arguments);
     Tensors leaves = made(arguments, DType::f64);
     for (std::size_t i = 0; i < leaves.size(); ++i) {
       if (has_gradient_for(row, arguments[i])) require_grad(leaves[i]);
@@ -296,6 +303,29 @@ TEST_P(OpTable, ComputesWithIntegers) {
         if (actual.dtype() == DType::u8 && value < 0) value += 256;
       }
       expect_near(dense(actual), expected, 0, "value");
+      if (HasFatalFailure()) return;
+    }
+  }
+}
+
+TEST_P(OpTable, ComputesInHalfPrecision) {
+  const OpCase& row = GetParam();
+  if (!row.takes_halves) return;
+  for (const DType dtype : {DType::f16, DType::bf16}) {
+    SCOPED_TRACE(name_of(dtype));
+    for (const Arguments& arguments : row.inputs) {
+      const Outcome half = outcome(row, arguments, {.dtype = dtype, .rounding = dtype});
+      Tensors tensors = made(arguments, dtype);
+      std::vector<Dense> in;
+      for (const Tensor& each : tensors) in.push_back(dense(each));
+      const double step = dtype == DType::f16 ? 0x1p-10 : 0x1p-7;
+      expect_near(dense(half.value), row.reference(in), step, "value");
+      const Outcome exact = outcome(row, arguments, {.rounding = dtype});
+      for (std::size_t i = 0; i < half.gradients.size(); ++i) {
+        if (!half.gradients[i]) continue;
+        EXPECT_EQ(half.gradients[i].dtype(), dtype);
+        expect_near(dense(half.gradients[i]), dense(exact.gradients[i]), 16 * step, "gradient");
+      }
       if (HasFatalFailure()) return;
     }
   }

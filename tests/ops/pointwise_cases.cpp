@@ -6,7 +6,7 @@
 namespace lockstep::testing {
 namespace {
 
-double sign_safe_gelu(double x) {
+double gelu_of(double x) {
   return 0.5 * x * (1 + std::tanh(std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x)));
 }
 
@@ -83,7 +83,7 @@ std::vector<OpCase> pointwise_cases() {
       unary(
           "sqrt", sqrt, [](double x) { return std::sqrt(x); }, 0.3),
       unary("relu", relu, [](double x) { return x > 0 ? x : 0; }),
-      unary("gelu", gelu, sign_safe_gelu),
+      unary("gelu", gelu, gelu_of),
       unary("tanh", tanh, [](double x) { return std::tanh(x); }),
       unary("sigmoid", sigmoid, [](double x) { return 1 / (1 + std::exp(-x)); }),
       with_number(

@@ -63,6 +63,7 @@ struct OpCase {
   bool is_differentiable = true;
   bool takes_integers = false;
   bool takes_bool = false;
+  bool takes_halves = true;
   bool hides_nan = false;   // a NaN in the first argument need not show
   double tolerance = 1e-5;  // of f32 values against the reference; gradients get ten times as much
 };
