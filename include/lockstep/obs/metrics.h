@@ -11,6 +11,10 @@
 namespace lockstep::obs {
 
 struct Metric {
+  template <class Number>
+  Metric(std::string_view column, Number number)
+      : name(column), value(static_cast<double>(number)) {}
+
   std::string_view name;
   double value;
 };

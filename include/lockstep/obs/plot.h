@@ -15,17 +15,17 @@ struct Series {
 };
 
 struct Panel {
-  std::string title;
-  std::string x_label;
-  std::string y_label;
-  std::vector<Series> series;
+  std::string title = {};
+  std::string x_label = {};
+  std::string y_label = {};
+  std::vector<Series> series = {};
 };
 
 // Panels stand side by side. Any number of points: what a pixel column hides is left out of the
 // file.
 struct Figure {
-  std::string title;
-  std::vector<Panel> panels;
+  std::string title = {};
+  std::vector<Panel> panels = {};
   int panel_width = 440;
   int panel_height = 300;
 };

@@ -12,14 +12,14 @@
 namespace lockstep::obs {
 
 struct ProgressOptions {
-  std::string label;                 // "epoch 3/10"
-  std::string unit = "samples";      // what is counted
-  double bar_seconds = 0.1;          // least time between two drawings of the bar
-  double line_seconds = 10;          // least time between two plain lines
-  bool is_silent = false;            // as it is on ranks other than 0 of set_log_identity
-  std::ostream* out = nullptr;       // std::cerr
-  std::optional<Terminal> terminal;  // that of stderr
-  std::function<double()> clock;     // seconds; the steady clock
+  std::string label = {};                 // "epoch 3/10"
+  std::string unit = "samples";           // what is counted
+  double bar_seconds = 0.1;               // least time between two drawings of the bar
+  double line_seconds = 10;               // least time between two plain lines
+  bool is_silent = false;                 // as it is on ranks other than 0 of set_log_identity
+  std::ostream* out = nullptr;            // std::cerr
+  std::optional<Terminal> terminal = {};  // that of stderr
+  std::function<double()> clock = {};     // seconds; the steady clock
 };
 
 // Counts up to `total`. Whatever happens, the last state stays readable: the bar ends with a new
