@@ -15,9 +15,14 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr int polls_before_yield =
-    256;  // about 20 us: longer than a hand-off between two running ranks
 constexpr int polls_between_clock_reads = 64;
+
+// How often a wait polls before it gives its core away after each poll. Where every rank has a
+// core, giving it away only makes the hand-off late.
+int patience_of(int local_size) {
+  const auto cores = static_cast<int>(std::thread::hardware_concurrency());
+  return local_size > cores ? 16 : 8192;
+}
 
 constexpr auto poisoned_fix =
     "see the first failure above; a poisoned communicator cannot be used again: restart the job";
@@ -34,7 +39,8 @@ void keep_for_ever(std::shared_ptr<void> flight) {
 
 Communicator::Communicator(Membership member)
     : member_(std::move(member)),
-      timeout_(std::chrono::seconds(integer_setting("LOCKSTEP_TIMEOUT", 300, 1, 1'000'000))) {}
+      timeout_(std::chrono::seconds(integer_setting("LOCKSTEP_TIMEOUT", 300, 1, 1'000'000))),
+      polls_before_yield_(patience_of(member_.local_size)) {}
 
 Communicator::~Communicator() {
   for (auto& flight : in_flight_) {
@@ -157,7 +163,7 @@ void Communicator::wait(Work::Flight& flight) {
     refuse_if_poisoned(flight.calls.front());
     poll();
     if (flight.is_finished) return;
-    if (polls >= polls_before_yield) std::this_thread::yield();
+    if (polls >= polls_before_yield_) std::this_thread::yield();
     if (polls % polls_between_clock_reads != 0 || Clock::now() - begin < timeout_) continue;
     const Call& call = flight.calls.front();
     const CommError why(

@@ -114,6 +114,7 @@ class Communicator {
 
   Membership member_;
   std::chrono::milliseconds timeout_;
+  int polls_before_yield_;
   std::uint64_t sequence_ = 0;
   std::vector<std::shared_ptr<Work::Flight>> in_flight_;
   std::optional<CommError> poison_;
