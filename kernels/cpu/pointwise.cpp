@@ -12,7 +12,10 @@
 namespace lockstep::kernels::cpu {
 namespace {
 
-constexpr std::int64_t block = 512;        // elements that are gathered and converted at a time
+constexpr std::int64_t shortest = 64;  // inner axis that is worth a loop of its own
+constexpr std::int64_t wide_block =
+    1024;                            // elements that are computed at a time where it is shorter
+constexpr std::int64_t block = 512;  // elements that are gathered and converted at a time
 constexpr std::int64_t grain = 32 * 1024;  // elements that one thread takes at a time
 
 // out[i] (+)= op(in[...][i]) for a whole number of lane_block.
@@ -99,7 +102,9 @@ template <class T> class Job {
 
   void run() const {
     const std::int64_t count = loop_.elements();
+    const bool is_short = loop_.rank > 1 && loop_.inner() < shortest;
     const auto part = [&](std::int64_t begin, std::int64_t end) {
+      if (is_short) return blocks(begin, end);
       for_runs(loop_, begin, end,
                [&](const std::int64_t* offsets, std::int64_t n) { segment(offsets, n); });
     };
@@ -152,6 +157,77 @@ template <class T> class Job {
     }
     kernel_(in, buffers[0], padded, scalars_);
     store_run(buffers[0], out, stride, n);
+  }
+
+  // How a view lies in the order of the walk.
+  struct Order {
+    Loop<1> loop;
+    bool is_dense;
+    std::int64_t period;  // after which its elements repeat; 0: they do not
+  };
+  Order order_of(int view) const {
+    Order order{{}, false, 0};
+    std::int64_t inner = 1;
+    for (int axis = loop_.rank - 1; axis >= 0; --axis) {
+      if (loop_.strides[axis][view] != 0) order.period = inner * loop_.sizes[axis];
+      inner *= loop_.sizes[axis];
+    }
+    if (order.period == inner) order.period = 0;
+    for (int axis = 0; axis < loop_.rank; ++axis) {
+      order.loop.append(loop_.sizes[axis], {loop_.strides[axis][view]});
+    }
+    order.loop.merge();
+    order.is_dense = order.loop.is_dense(0);
+    return order;
+  }
+
+  // Elements [begin, end) of a walk with a short inner axis, a block of the walk's order at a time.
+  // An input that repeats itself (a bias) is gathered once.
+  void blocks(std::int64_t begin, std::int64_t end) const {
+    alignas(64) A buffers[5][wide_block];
+    Order orders[5];
+    std::int64_t period = 1;
+    for (int view = 0; view <= inputs_; ++view) {
+      orders[view] = order_of(view);
+      if (orders[view].period <= wide_block / 4) period = std::max(period, orders[view].period);
+    }
+    const std::int64_t step = wide_block / period * period;
+    for (std::int64_t first = begin; first < end; first += step) {
+      const std::int64_t n = std::min(step, end - first);
+      const A* in[4];
+      for (int i = 0; i < 4; ++i) in[i] = buffers[1];
+      for (int i = 0; i < inputs_; ++i) {
+        const Order& order = orders[i + 1];
+        if (std::is_same_v<T, A> && order.is_dense && n % lane_block == 0) {
+          in[i] = reinterpret_cast<const A*>(base_[i + 1]) + first;
+          continue;
+        }
+        in[i] = buffers[i + 1];
+        const bool is_there = order.period > 0 && step % order.period == 0 && first > begin;
+        if (!is_there) gather(order, i + 1, first, n, buffers[i + 1]);
+      }
+      if (std::is_same_v<T, A> && orders[0].is_dense && n % lane_block == 0) {
+        kernel_(in, reinterpret_cast<A*>(base_[0]) + first, n, scalars_);
+        continue;
+      }
+      if (is_added_) gather(orders[0], 0, first, n, buffers[0]);
+      kernel_(in, buffers[0], whole_blocks(n + lane_block - 1), scalars_);
+      std::int64_t done = 0;
+      for_runs(
+          orders[0].loop, first, first + n, [&](const std::int64_t* offset, std::int64_t count) {
+            store_run(buffers[0] + done, base_[0] + *offset, orders[0].loop.inner_stride(0), count);
+            done += count;
+          });
+    }
+  }
+
+  void gather(const Order& order, int view, std::int64_t first, std::int64_t n, A* buffer) const {
+    std::int64_t done = 0;
+    for_runs(order.loop, first, first + n, [&](const std::int64_t* offset, std::int64_t count) {
+      load_run(base_[view] + *offset, order.loop.inner_stride(0), buffer + done, count);
+      done += count;
+    });
+    std::fill(buffer + n, buffer + whole_blocks(n + lane_block - 1), A(1));
   }
 
   Kernel<A> kernel_;

@@ -5,6 +5,7 @@
 #include "kernels/cpu/families.h"
 #include "kernels/cpu/host.h"
 #include "kernels/cpu/loop.h"
+#include "kernels/cpu/simd.h"
 #include "lockstep/core/parallel_for.h"
 
 namespace lockstep::kernels::cpu {
@@ -13,12 +14,45 @@ namespace {
 constexpr std::int64_t block = 512;  // words that are made at a time
 constexpr std::int64_t grain = 16 * 1024;
 
-// Words [first, first + count) of a call, first a multiple of 4.
+// RngKey::words for 16 counters from `counter` on, in vector lanes.
+void sixteen_counters(const core::RngKey& key, std::uint64_t counter, std::uint32_t* words) {
+  constexpr int n = 16;
+  std::uint32_t c0[n], c1[n], c2[n], c3[n];
+  for (int k = 0; k < n; ++k) {
+    const std::uint64_t own = counter + static_cast<std::uint64_t>(k);
+    c0[k] = static_cast<std::uint32_t>(own);
+    c1[k] = key.ordinal | static_cast<std::uint32_t>(own >> 32) << 24;
+    c2[k] = key.shard;
+    c3[k] = key.step;
+  }
+  auto k0 = static_cast<std::uint32_t>(key.seed), k1 = static_cast<std::uint32_t>(key.seed >> 32);
+  for (int round = 0; round < 10; ++round) {
+    LS_SIMD
+    for (int k = 0; k < n; ++k) {
+      const std::uint64_t low = std::uint64_t{0xD2511F53U} * c0[k];
+      const std::uint64_t high = std::uint64_t{0xCD9E8D57U} * c2[k];
+      c0[k] = static_cast<std::uint32_t>(high >> 32) ^ c1[k] ^ k0;
+      c2[k] = static_cast<std::uint32_t>(low >> 32) ^ c3[k] ^ k1;
+      c1[k] = static_cast<std::uint32_t>(high);
+      c3[k] = static_cast<std::uint32_t>(low);
+    }
+    k0 += 0x9E3779B9U;
+    k1 += 0xBB67AE85U;
+  }
+  LS_SIMD
+  for (int k = 0; k < n; ++k) {
+    words[4 * k] = c0[k];
+    words[4 * k + 1] = c1[k];
+    words[4 * k + 2] = c2[k];
+    words[4 * k + 3] = c3[k];
+  }
+}
+
+// Words [first, first + count) of a call and up to 63 more; first a multiple of 4.
 void fill_words(const core::RngKey& key, std::int64_t first, std::int64_t count,
                 std::uint32_t* words) {
-  for (std::int64_t i = 0; i < count; i += 4) {
-    const core::Words four = key.words(static_cast<std::uint64_t>(first + i) / 4);
-    for (int k = 0; k < 4; ++k) words[i + k] = four[static_cast<std::size_t>(k)];
+  for (std::int64_t i = 0; i < count; i += 64) {
+    sixteen_counters(key, static_cast<std::uint64_t>(first + i) / 4, words + i);
   }
 }
 
@@ -38,10 +72,15 @@ template <class T> Real<T> just_below(double bound) {
   }
 }
 
+// The loops below run over whole blocks of lanes, so that an element's bits do not depend on where
+// a call ends.
+
 template <class A>
 void uniforms(const std::uint32_t* words, A* out, std::int64_t n, A low, A width, A most) {
+  n = whole_blocks(n);
+  LS_SIMD
   for (std::int64_t i = 0; i < n; ++i) {
-    const A unit = static_cast<A>(words[i] >> 8) * A(0x1p-24);
+    const A unit = static_cast<A>(static_cast<std::int32_t>(words[i] >> 8)) * A(0x1p-24);
     const A value = low + width * unit;
     out[i] = value > most ? most : value;
   }
@@ -51,12 +90,28 @@ void uniforms(const std::uint32_t* words, A* out, std::int64_t n, A low, A width
 // elements 2k (cosine) and 2k + 1 (sine).
 template <class A>
 void normals(const std::uint32_t* words, A* out, std::int64_t n, A mean, A deviation) {
-  for (std::int64_t i = 0; i < n; i += 2) {
-    const A unit = (static_cast<A>(words[i]) + A(0.5)) * A(0x1p-32);
-    const A angle = static_cast<A>(words[i + 1] >> 8) * A(0x1p-24 * 6.283185307179586476925);
-    const A radius = deviation * std::sqrt(A(-2) * std::log(unit));
-    out[i] = mean + radius * std::cos(angle);
-    out[i + 1] = mean + radius * std::sin(angle);
+  const std::int64_t pairs = whole_blocks(n) / 2;
+  alignas(64) A units[block], radius[block / 2], sine[block / 2], cosine[block / 2];
+  A *const unit = units, *const angle = units + block / 2;
+  for (std::int64_t i = 0; i < pairs; ++i) {
+    unit[i] = (static_cast<A>(words[2 * i]) + A(0.5)) * A(0x1p-32);
+    angle[i] = static_cast<A>(static_cast<std::int32_t>(words[2 * i + 1] >> 8)) *
+               A(0x1p-24 * 6.283185307179586476925);
+  }
+  const std::int64_t padded = whole_blocks(pairs + lane_block - 1);
+  std::fill(unit + pairs, unit + padded, A(1));
+  std::fill(angle + pairs, angle + padded, A(0));
+  LS_SIMD
+  for (std::int64_t i = 0; i < padded; ++i)
+    radius[i] = deviation * std::sqrt(A(-2) * std::log(unit[i]));
+  LS_SIMD
+  for (std::int64_t i = 0; i < padded; ++i) sine[i] = std::sin(angle[i]);
+  LS_SIMD
+  for (std::int64_t i = 0; i < padded; ++i) cosine[i] = std::cos(angle[i]);
+  LS_SIMD
+  for (std::int64_t i = 0; i < pairs; ++i) {
+    out[2 * i] = mean + radius[i] * cosine[i];
+    out[2 * i + 1] = mean + radius[i] * sine[i];
   }
 }
 
@@ -83,7 +138,7 @@ template <class T> class Job {
   void one_block(std::int64_t first, std::int64_t n) const {
     alignas(64) std::uint32_t words[block];
     alignas(64) A values[block];
-    const std::int64_t padded = (n + 3) / 4 * 4;
+    const std::int64_t padded = (n + 63) / 64 * 64;
     fill_words(*call_.key, first, padded, words);
     if (call_.op == RandomOp::uniform) {
       uniforms(words, values, padded, A(call_.a), A(call_.b - call_.a), most_);
@@ -113,6 +168,7 @@ template <class T> class Job {
     const double bound = std::ceil(call_.a * 0x1p32);
     const auto threshold = static_cast<std::uint64_t>(bound);
     const A scale = static_cast<A>(1 / (1 - call_.a));
+    LS_SIMD
     for (std::int64_t i = 0; i < n; ++i)
       values[i] = words[i] >= threshold ? values[i] * scale : A(0);
   }

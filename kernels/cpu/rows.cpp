@@ -1,5 +1,3 @@
-#include "kernels/cpu/simd.h"
-//
 #include "kernels/math/rows.h"
 
 #include "kernels/cpu/convert.h"
@@ -58,9 +56,14 @@ template <class T, bool unit, Write write> struct Row {
     output = call.out[0].template as<T>() + offsets[4];
   }
 
+  static constexpr bool keeps = std::is_same_v<T, Real> && write == Write::store;
+
   LS_HD std::int64_t count() const { return elements; }
   LS_HD Real in(int k, std::int64_t i) const {
     return converted<Real>(input[k][unit ? i : i * strides[k]]);
+  }
+  LS_HD Real kept(int k, std::int64_t i) const {
+    return converted<Real>(output[unit ? i : i * strides[4 + k]]);
   }
   LS_HD bool has(int k) const { return call.in[k].data != nullptr; }
   std::int64_t whole(int k) const { return call.in[k].template as<std::int64_t>()[offsets[k]]; }

@@ -3,6 +3,7 @@
 
 #include <cmath>
 
+#include "kernels/math/functions.h"
 #include "kernels/math/hd.h"
 #include "kernels/math/op_list.h"
 
@@ -35,7 +36,7 @@ struct Neg {
 struct Exp {
   static constexpr const char* name = "exp";
   LS_UNARY(false, true)
-  template <class A> LS_HD static A value(A x, Scalars) { return std::exp(x); }
+  template <class A> LS_HD static A value(A x, Scalars) { return exponential(x); }
   template <class A> LS_HD static A slope(A, A y, Scalars) { return y; }
 };
 struct Log {
@@ -57,20 +58,19 @@ struct Relu {
   template <class A> LS_HD static A value(A x, Scalars) { return x < A(0) ? A(0) : x; }
   template <class A> LS_HD static A slope(A, A y, Scalars) { return y > A(0) ? A(1) : A(0); }
 };
-// The tanh form of GELU: Hendrycks, Gimpel, "Gaussian Error Linear Units", 2016.
+// The tanh form of GELU: Hendrycks, Gimpel, "Gaussian Error Linear Units", 2016; (1 + tanh(u)) / 2
+// = logistic(2 u).
 struct Gelu {
   static constexpr const char* name = "gelu";
   LS_UNARY(true, false)
-  template <class A> LS_HD static A inner(A x) {
-    return A(0.79788456080286535588) * (x + A(0.044715) * x * x * x);
+  template <class A> LS_HD static A gate(A x) {
+    return logistic(A(2 * 0.79788456080286535588) * (x + A(0.044715) * x * x * x));
   }
-  template <class A> LS_HD static A value(A x, Scalars) {
-    return A(0.5) * x * (A(1) + std::tanh(inner(x)));
-  }
+  template <class A> LS_HD static A value(A x, Scalars) { return x * gate(x); }
   template <class A> LS_HD static A slope(A x, A, Scalars) {
-    const A t = std::tanh(inner(x));
-    const A inner_slope = A(0.79788456080286535588) * (A(1) + A(3 * 0.044715) * x * x);
-    return A(0.5) * (A(1) + t) + A(0.5) * x * (A(1) - t * t) * inner_slope;
+    const A g = gate(x);
+    const A inner_slope = A(2 * 0.79788456080286535588) * (A(1) + A(3 * 0.044715) * x * x);
+    return g + x * g * (A(1) - g) * inner_slope;
   }
 };
 struct Tanh {
@@ -82,7 +82,7 @@ struct Tanh {
 struct Sigmoid {
   static constexpr const char* name = "sigmoid";
   LS_UNARY(false, true)
-  template <class A> LS_HD static A value(A x, Scalars) { return A(1) / (A(1) + std::exp(-x)); }
+  template <class A> LS_HD static A value(A x, Scalars) { return logistic(x); }
   template <class A> LS_HD static A slope(A, A y, Scalars) { return y * (A(1) - y); }
 };
 // scale * x + shift: every op between a tensor and a number.

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdint>
 
+#include "kernels/math/functions.h"
 #include "kernels/math/hd.h"
 #include "kernels/math/op_list.h"
 #include "kernels/math/team.h"
@@ -14,9 +15,10 @@ namespace lockstep::kernels::math {
 //   Real                     the type to compute in
 //   count()                  elements along the axis
 //   in(k, i), put(k, i, v)   element i of in[k]; stores v in, or adds it to, element i of out[k]
-//   has(k)                   whether in[k] is given
-//   real(k), whole(k)        the one element of in[k], where in[k] has no axis: as Real, as i64
-//   put(k, v)                the one element of out[k]
+//   keeps, kept(k, i)        whether what was put can be read back unrounded, before anything is
+//   added; and that has(k)                   whether in[k] is given real(k), whole(k)        the
+//   one element of in[k], where in[k] has no axis: as Real, as i64 put(k, v)                the one
+//   element of out[k]
 
 // Softmax: value in = {x}, out = {y}; slope in = {y, g}, out = {dx}.
 struct Softmax {
@@ -26,10 +28,16 @@ struct Softmax {
     using A = typename Row::Real;
     const std::int64_t n = row.count();
     const A top = team.template max<A>(n, [&](std::int64_t i) { return row.in(0, i); });
-    const A sum =
-        team.template sum<A>(n, [&](std::int64_t i) { return std::exp(row.in(0, i) - top); });
+    const A sum = team.template sum<A>(n, [&](std::int64_t i) {
+      const A each = exponential(row.in(0, i) - top);
+      if constexpr (Row::keeps) row.put(0, i, each);
+      return each;
+    });
     const A scale = A(1) / sum;
-    team.each(n, [&](std::int64_t i) { row.put(0, i, std::exp(row.in(0, i) - top) * scale); });
+    team.each(n, [&](std::int64_t i) {
+      const A each = Row::keeps ? row.kept(0, i) : exponential(row.in(0, i) - top);
+      row.put(0, i, each * scale);
+    });
   }
   template <class Team, class Row> LS_HD static void slope(const Team& team, const Row& row) {
     using A = typename Row::Real;
@@ -46,7 +54,7 @@ LS_HD typename Row::Real log_sum_exp(const Team& team, const Row& row) {
   const std::int64_t n = row.count();
   const A top = team.template max<A>(n, [&](std::int64_t i) { return row.in(0, i); });
   const A sum =
-      team.template sum<A>(n, [&](std::int64_t i) { return std::exp(row.in(0, i) - top); });
+      team.template sum<A>(n, [&](std::int64_t i) { return exponential(row.in(0, i) - top); });
   return top + std::log(sum);
 }
 
@@ -62,8 +70,8 @@ struct LogSoftmax {
     using A = typename Row::Real;
     const std::int64_t n = row.count();
     const A sum = team.template sum<A>(n, [&](std::int64_t i) { return row.in(1, i); });
-    team.each(n,
-              [&](std::int64_t i) { row.put(0, i, row.in(1, i) - std::exp(row.in(0, i)) * sum); });
+    team.each(
+        n, [&](std::int64_t i) { row.put(0, i, row.in(1, i) - exponential(row.in(0, i)) * sum); });
   }
 };
 
@@ -88,7 +96,7 @@ struct CrossEntropy {
     const A weight = row.real(2);
     const A log_sum = row.real(3);
     team.each(row.count(), [&](std::int64_t i) {
-      const A probability = std::exp(row.in(0, i) - log_sum);
+      const A probability = exponential(row.in(0, i) - log_sum);
       row.put(0, i, weight * (probability - (i == target ? A(1) : A(0))));
     });
   }

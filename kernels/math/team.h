@@ -16,9 +16,9 @@ template <class A> LS_HD A smaller(A a, A b) { return a < b || a != a ? a : b; }
 //   lane; each(n, f)                  f(0) ... f(n - 1), in any order; what it wrote is seen by
 //   what follows; leads()                     true on one lane: the one that writes results of the
 //   whole row.
-// SerialTeam is one thread whose lanes are those of a vector register.
+// SerialTeam is one thread whose lanes are those of a few vector registers.
 struct SerialTeam {
-  static constexpr int lanes = 16;
+  static constexpr int lanes = 64;
 
   template <class A, class F> LS_HD A sum(std::int64_t n, const F& f) const {
     return folded<A>(n, A(0), f, [](A a, A b) { return a + b; });
@@ -37,12 +37,14 @@ struct SerialTeam {
   LS_HD A folded(std::int64_t n, A start, const F& f, const Join& join) const {
     A partial[lanes];
     for (A& each : partial) each = start;
-    const std::int64_t whole = n - n % lanes;
-    for (std::int64_t i = 0; i < whole; i += lanes) {
+    std::int64_t i = 0;
+    for (; i + lanes <= n; i += lanes) {
 #pragma omp simd
       for (int lane = 0; lane < lanes; ++lane) partial[lane] = join(partial[lane], f(i + lane));
     }
-    for (std::int64_t i = whole; i < n; ++i) partial[i - whole] = join(partial[i - whole], f(i));
+    const int rest = static_cast<int>(n - i);
+#pragma omp simd
+    for (int lane = 0; lane < rest; ++lane) partial[lane] = join(partial[lane], f(i + lane));
     for (int width = lanes / 2; width > 0; width /= 2) {
       for (int lane = 0; lane < width; ++lane)
         partial[lane] = join(partial[lane], partial[lane + width]);

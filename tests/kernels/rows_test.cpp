@@ -260,6 +260,7 @@ TEST(Rows, BitsDoNotDependOnTheNumberOfThreadsExact) {
 // A plain row for the shared mathematics: two inputs, one output, a target.
 struct PlainRow {
   using Real = double;
+  static constexpr bool keeps = true;
   std::vector<double> inputs[2];
   std::vector<double>* output;
   std::int64_t class_index = 0;
@@ -272,6 +273,7 @@ struct PlainRow {
     (*output)[static_cast<std::size_t>(i)] = value;
   }
   void put(int k, double value) const { results[k] = value; }
+  double kept(int, std::int64_t i) const { return (*output)[static_cast<std::size_t>(i)]; }
   bool has(int) const { return true; }
   double real(int k) const { return reals[k]; }
   std::int64_t whole(int) const { return class_index; }
@@ -296,7 +298,7 @@ template <class Op, int width> void expect_team_agrees(std::size_t count) {
     op_on(math::SerialTeam{}, row);
     row.output = &team, row.results = results[1];
     testing::with_thread_team<width>([&](const auto& lanes) { op_on(lanes, row); });
-    for (std::size_t i = 0; i < count; ++i) ASSERT_NEAR(team[i], alone[i], 1e-13);
+    for (std::size_t i = 0; i < count; ++i) ASSERT_TRUE(is_near(team[i], alone[i], 1e-13));
     for (int k = 0; k < 2; ++k) ASSERT_NEAR(results[1][k], results[0][k], 1e-12);
   }
 }
