@@ -33,13 +33,13 @@ std::string remedy(int reason) {
   }
 }
 
-[[noreturn]] void fail(std::string_view action, const std::filesystem::path& path, int reason) {
+}  // namespace
+
+void fail(std::string_view action, const std::filesystem::path& path, int reason) {
   throw IoError(
       {fmt::format("{} {}: {}", action, path.string(), std::generic_category().message(reason)),
        remedy(reason)});
 }
-
-}  // namespace
 
 File open_file(const std::filesystem::path& path, int flags) {
   if (path.has_parent_path()) {

@@ -18,6 +18,9 @@ struct FileTraits {
 };
 using File = Handle<FileTraits>;
 
+// IoError: what was done to which path, the system's reason, and what helps against it.
+[[noreturn]] void fail(std::string_view action, const std::filesystem::path& path, int reason);
+
 // O_CREAT with `flags`; makes the folder where needed.
 File open_file(const std::filesystem::path& path, int flags);
 // All of `text`, in as few calls as the system needs.
