@@ -108,16 +108,23 @@ struct SafetensorsFile::Impl {
     }
   }
 
-  void read_into(const Entry& entry, const Tensor& x) const {
-    if (x.device() == Device{} && x.is_contiguous()) {
-      read_bytes(x.view().data, entry.bytes, entry.begin);
-      check_bools(x, entry, path);
-      x.mark_mutated();
-    } else {
-      const Tensor here = empty({entry.shape, entry.dtype, {}});
-      read_into(entry, here);
-      copy_elements(x.device() == Device{} ? here : copied_to(here, x.device()), x);
-    }
+  // `x` is contiguous and in host memory.
+  void fill(const Tensor& x, const Entry& entry) const {
+    read_bytes(x.view().data, entry.bytes, entry.begin);
+    check_bools(x, entry, path);
+    x.mark_mutated();
+  }
+
+  Tensor read(const Entry& entry) const {
+    Tensor x = empty({entry.shape, entry.dtype, {}});
+    fill(x, entry);
+    return x;
+  }
+
+  void read_into(const Tensor& x, const Entry& entry) const {
+    if (x.device() == Device{} && x.is_contiguous()) return fill(x, entry);
+    const Tensor here = read(entry);
+    copy_elements(x.device() == Device{} ? here : copied_to(here, x.device()), x);
   }
 };
 
@@ -144,10 +151,7 @@ Tensor SafetensorsFile::read(const std::string& name) const {
         fmt::format("safetensors: {} has no tensor \"{}\"", impl_->path.string(), name),
         "ask for one of its entries()"};
   });
-  const Entry& entry = entries()[place->second];
-  Tensor x = empty({entry.shape, entry.dtype, {}});
-  impl_->read_into(entry, x);
-  return x;
+  return impl_->read(entries()[place->second]);
 }
 
 void SafetensorsFile::check_matches(const State& into) const {
@@ -174,7 +178,7 @@ void SafetensorsFile::check_matches(const State& into) const {
 
 void SafetensorsFile::load(const State& into) const {
   check_matches(into);
-  for (const auto& [name, x] : into) impl_->read_into(entries()[impl_->places.at(name)], x);
+  for (const auto& [name, x] : into) impl_->read_into(x, entries()[impl_->places.at(name)]);
 }
 
 void save_safetensors(const std::filesystem::path& path, const State& tensors,

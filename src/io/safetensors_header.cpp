@@ -172,8 +172,9 @@ void refuse(const std::filesystem::path& file, const std::string& what) {
 
 SafetensorsHeader parse_header(const std::string& text, std::uint64_t payload,
                                const std::filesystem::path& file) {
+  const json object = parsed(text, file);
   SafetensorsHeader header;
-  for (const auto& [key, value] : parsed(text, file).items()) {
+  for (const auto& [key, value] : object.items()) {
     if (key == metadata_key) {
       header.metadata = metadata_of(value, file);
     } else {

@@ -26,10 +26,12 @@ inline Outcome run_command(const std::string& command) {
           text_of(scratch / "err")};
 }
 
+#ifdef LOCKSTEP_MPIRUN  // named by the build for tests that run programs on ranks
 // The same program on `ranks` ranks under mpirun.
 inline Outcome run_on_ranks(int ranks, const std::string& command) {
   return run_command(std::string(LOCKSTEP_UNDER_MPIRUN) + " " + LOCKSTEP_MPIRUN + " " +
                      std::to_string(ranks) + " " + command);
 }
+#endif
 
 }  // namespace lockstep::tests
