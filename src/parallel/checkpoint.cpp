@@ -1,0 +1,122 @@
+#include "lockstep/parallel/checkpoint.h"
+
+#include <fmt/format.h>
+
+#include <exception>
+#include <functional>
+#include <set>
+
+#include "lockstep/base/error.h"
+#include "lockstep/core/stream.h"
+#include "lockstep/io/safetensors.h"
+#include "lockstep/obs/trace.h"
+#include "lockstep/tensor/views.h"
+#include "src/parallel/checkpoint_folder.h"
+
+namespace lockstep::parallel {
+namespace {
+
+void broadcast(comm::Communicator& ranks, void* data, std::int64_t count, DType dtype) {
+  ranks.broadcast({data, count, dtype, {}, {}}, 0, core::current_stream({})).wait();
+}
+
+void broadcast(comm::Communicator& ranks, std::string& text) {
+  auto length = static_cast<std::int64_t>(text.size());
+  broadcast(ranks, &length, 1, DType::i64);
+  text.resize(static_cast<std::size_t>(length));
+  broadcast(ranks, text.data(), length, DType::u8);
+}
+
+void broadcast(comm::Communicator& ranks, const Tensor& x) {
+  const bool is_direct = x.device() == Device{} && x.is_contiguous();
+  const Tensor host = is_direct ? x : copied_to(x, Device{});
+  broadcast(ranks, host.view().data, host.elements(), host.dtype());
+  if (!is_direct)
+    copy_elements(host.device() == x.device() ? host : copied_to(host, x.device()), x);
+  x.mark_mutated();
+}
+
+// What rank 0's `action` returns, on every rank; where it fails, an IoError on every rank.
+std::string from_root(comm::Communicator& ranks, const std::function<std::string()>& action) {
+  std::string result;
+  Complaint failure;
+  if (ranks.rank() == 0) {
+    try {
+      result = action();
+    } catch (const Error& error) {
+      failure = {error.problem(), error.fix()};
+    } catch (const std::exception& error) {
+      failure = {error.what(), "check the folder and the disk"};
+    }
+  }
+  broadcast(ranks, failure.what);
+  if (!failure.what.empty()) {
+    broadcast(ranks, failure.fix);
+    throw IoError(failure);
+  }
+  broadcast(ranks, result);
+  return result;
+}
+
+}  // namespace
+
+std::filesystem::path save_checkpoint(const std::filesystem::path& folder,
+                                      const Checkpoint& checkpoint, comm::Communicator& ranks,
+                                      const SaveOptions& options) {
+  const obs::TraceScope trace("checkpoint", "save", -1, checkpoint.progress.step);
+  return from_root(ranks, [&] {
+    write_checkpoint(folder, checkpoint, options);
+    return checkpoint_path(folder, checkpoint.progress.step).string();
+  });
+}
+
+bool load_checkpoint(const std::filesystem::path& folder, Checkpoint& into,
+                     comm::Communicator& ranks) {
+  const obs::TraceScope trace("checkpoint", "load");
+  std::optional<std::filesystem::path> path;
+  const std::string text = from_root(ranks, [&] {
+    path = find_checkpoint(folder);
+    if (!path) return std::string();
+    const Manifest manifest = verify_checkpoint(*path);
+    io::SafetensorsFile(*path / model_name).check_matches(into.model);
+    io::SafetensorsFile(*path / optimizer_name).check_matches(into.optimizer);
+    return text_of(manifest);
+  });
+  if (text.empty()) return false;
+  from_root(ranks, [&] {
+    io::SafetensorsFile(*path / model_name).load(into.model);
+    io::SafetensorsFile(*path / optimizer_name).load(into.optimizer);
+    return std::string();
+  });
+  for (const State* state : {&into.model, &into.optimizer}) {
+    for (const auto& [name, x] : *state) broadcast(ranks, x);
+  }
+  const Manifest manifest = manifest_from(text, folder);
+  into.progress = manifest.progress;
+  into.configuration = manifest.configuration;
+  return true;
+}
+
+std::optional<std::filesystem::path> latest_checkpoint(const std::filesystem::path& folder) {
+  return find_checkpoint(folder);
+}
+
+std::vector<std::string> differences(const Configuration& saved, const Configuration& now) {
+  std::set<std::string> names;
+  for (const auto& [name, value] : saved) names.insert(name);
+  for (const auto& [name, value] : now) names.insert(name);
+  const auto value_in = [](const Configuration& values, const std::string& name) {
+    const auto found = values.find(name);
+    return found == values.end() ? std::string("unset") : found->second;
+  };
+  std::vector<std::string> lines;
+  for (const std::string& name : names) {
+    const std::string before = value_in(saved, name);
+    const std::string after = value_in(now, name);
+    if (before == after) continue;
+    lines.push_back(fmt::format("{}: {} when it was saved, {} now", name, before, after));
+  }
+  return lines;
+}
+
+}  // namespace lockstep::parallel
