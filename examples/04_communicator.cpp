@@ -1,0 +1,59 @@
+// Collectives by hand: a plain sum over the ranks, and one over shards whose bits do not depend on
+// their number. mpirun -np 2 04_communicator
+#include <lockstep/comm/world.h>
+
+#include <cstdio>
+#include <vector>
+
+using namespace lockstep;
+
+namespace {
+
+void sum_over_ranks(World& world) {
+  std::vector<float> values(1000, 1.0F);
+  const core::Buffer buffer{values.data(), 1000, DType::f32, world.device(), {}};
+  core::Stream& stream = core::current_stream(world.device());
+  comm::Work work = world.communicator().all_reduce(buffer, buffer, comm::Reduce::sum, stream);
+  // ... other work ...
+  work.wait();  // every value is now the number of ranks
+  if (world.is_root()) std::printf("ranks: %g\n", static_cast<double>(values[0]));
+}
+
+float value_of_shard(int shard) { return 1.0F / static_cast<float>(3 + shard); }
+
+// The sum of the shards [node.first, node.last), in the tree's order.
+float partial_sum(core::TreeNode node) {
+  if (node.leaves() == 1) return value_of_shard(node.first);
+  const int middle = core::split_of(node);
+  return partial_sum({node.first, middle}) + partial_sum({middle, node.last});
+}
+
+void sum_over_shards(World& world) {
+  std::vector<float> sums;
+  for (const core::TreeNode& node : core::maximal_subtrees(world.shards()))
+    sums.push_back(partial_sum(node));
+  std::vector<core::ConstBuffer> nodes;
+  for (const float& sum : sums) nodes.emplace_back(&sum, 1, DType::f32, world.device());
+
+  float total = 0;
+  const core::Buffer out{&total, 1, DType::f32, world.device(), {}};
+  core::Stream& stream = core::current_stream(world.device());
+  world.communicator()
+      .all_reduce(comm::Partials{nodes, world.shards().total}, out, comm::Reduce::sum, stream)
+      .wait();
+  if (world.is_root())
+    std::printf("sum over %d shards: %a\n", world.shards().total, static_cast<double>(total));
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const WorldOptions options{.shards = 8, .device = {}};
+  return lockstep::run(
+      argc, argv,
+      [](World& world) {
+        sum_over_ranks(world);
+        sum_over_shards(world);  // prints the same on 1, 2, 3 ... ranks
+      },
+      options);
+}
