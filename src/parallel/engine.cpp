@@ -7,6 +7,7 @@
 #include "lockstep/autograd/parameter.h"
 #include "lockstep/base/error.h"
 #include "lockstep/core/random.h"
+#include "lockstep/obs/trace.h"
 #include "lockstep/kernels/registry.h"
 #include "lockstep/optim/clip.h"
 #include "lockstep/tensor/create.h"
@@ -176,6 +177,12 @@ StepReport DataParallel::Engine::update() {
   summary_.install_buffers();
   report.step = ++steps;
   report.seconds = std::chrono::duration<double>(Clock::now() - started_).count();
+  const std::int64_t end = obs::trace_now();
+  obs::record({.category = "step",
+               .name = "step",
+               .begin = end - static_cast<std::int64_t>(report.seconds * 1e9),
+               .end = end,
+               .number = report.step});
   report.waited_seconds = std::chrono::duration<double>(waited_).count();
   return report;
 }
