@@ -1,0 +1,204 @@
+#include "lockstep/train/trainer.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <chrono>
+
+#include "lockstep/autograd/grad_mode.h"
+#include "lockstep/base/error.h"
+#include "lockstep/core/parallel_for.h"
+#include "lockstep/kernels/registry.h"
+#include "lockstep/obs/log.h"
+#include "lockstep/obs/progress.h"
+#include "lockstep/ops/rows.h"
+#include "lockstep/parallel/checkpoint.h"
+#include "lockstep/version.h"
+#include "src/train/records.h"
+
+namespace lockstep::train {
+namespace {
+
+double now() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+std::string backend_description() {
+  for (const auto& backend : kernels::backends()) {
+    if (backend.name == "cpu") return backend.description;
+  }
+  return "";
+}
+
+// What the bits of a run depend on.
+parallel::Configuration configuration_of(World& world, const DataParallelOptions& options) {
+  return {{"shards", std::to_string(world.shards().total)},
+          {"threads", std::to_string(core::threads())},
+          {"backend", backend_description()},
+          {"sums", options.mode == SumMode::lockstep ? "lockstep" : "fast"},
+          {"version", version()}};
+}
+
+// Rank 0's value on every rank.
+Score shared(Score score, World& world) {
+  double values[] = {score.loss, score.accuracy, static_cast<double>(score.samples)};
+  world.communicator()
+      .broadcast(core::Buffer{values, 3, DType::f64}, 0, core::current_stream({}))
+      .wait();
+  return {values[0], values[1], static_cast<std::int64_t>(values[2])};
+}
+
+}  // namespace
+
+Trainer::Trainer(nn::Module& model, optim::Optimizer& optimizer, World& world,
+                 const TrainerOptions& options)
+    : model_(model),
+      optimizer_(optimizer),
+      world_(world),
+      options_(options),
+      ranks_(model, optimizer, world, options.parallel) {
+  check<UsageError>(options.epochs >= 1 && options.rows_per_epoch >= 0, [&] {
+    return Complaint{
+        fmt::format("Trainer: {} epochs, {} rows an epoch", options.epochs, options.rows_per_epoch),
+        "ask for at least one epoch, and not for less than no rows"};
+  });
+  if (!options_.loss) {
+    options_.loss = [this](const data::Batch& part) {
+      return cross_entropy(model_(part.x), part.y);
+    };
+  }
+}
+
+// One call of fit.
+class Trainer::Run {
+ public:
+  Run(Trainer& trainer, data::Loader& train, data::Loader& test)
+      : options_(trainer.options_),
+        model_(trainer.model_),
+        optimizer_(trainer.optimizer_),
+        world_(trainer.world_),
+        ranks_(trainer.ranks_),
+        train_(train),
+        test_(test),
+        first_epoch_(resume()),
+        records_(world_.is_root() ? options_.folder : "", options_.title, ranks_.steps()) {
+    report_.best = shared(records_.best_so_far(), world_);
+  }
+
+  TrainerReport run() {
+    model_.train();
+    for (std::int64_t epoch = first_epoch_; epoch < options_.epochs; ++epoch) {
+      obs::Progress progress(train_.samples(),
+                             {.label = fmt::format("epoch {}/{}", epoch + 1, options_.epochs),
+                              .is_silent = !world_.is_root()});
+      train_one(epoch, progress);
+      report_.score = score();
+      progress.finish(fmt::format("test loss {:.4f}  test accuracy {:.4f}", report_.score.loss,
+                                  report_.score.accuracy));
+      records_.write(row(static_cast<double>(epoch + 1)), report_.score);
+      save();
+    }
+    if (report_.score.samples == 0) report_.score = score();  // a resumed run that was complete
+    report_.steps = ranks_.steps();
+    return report_;
+  }
+
+ private:
+  parallel::Checkpoint checkpoint() {
+    const data::Cursor cursor = train_.cursor();
+    return {.model = model_.state(),
+            .optimizer = optimizer_.state(),
+            .progress = {ranks_.steps(), options_.parallel.seed, cursor.epoch, cursor.position},
+            .configuration = configuration_of(world_, options_.parallel)};
+  }
+
+  // The epoch to begin with.
+  std::int64_t resume() {
+    if (!options_.resume || options_.folder.empty()) return 0;
+    parallel::Checkpoint from = checkpoint();
+    const parallel::Configuration now = from.configuration;
+    if (!parallel::load_checkpoint(options_.folder / "last", from, world_.communicator())) return 0;
+    const auto differences = parallel::differences(from.configuration, now);
+    for (const std::string& line : differences) {
+      check<UsageError>(!options_.is_exact, [&] {
+        return Complaint{"Trainer: an exact resume is asked for, but " + line,
+                         "run it as it was, or without the demand for exactness"};
+      });
+      if (world_.is_root()) obs::warning("resumed, but the bits will differ: " + line);
+    }
+    ranks_.resume_at(from.progress.step);
+    train_.restore({from.progress.epoch, from.progress.position});
+    return from.progress.epoch;
+  }
+
+  void train_one(std::int64_t epoch, obs::Progress& progress) {
+    const double begin = now();
+    const std::int64_t every = std::max<std::int64_t>(
+        1, options_.rows_per_epoch > 0 ? train_.batches() / options_.rows_per_epoch
+                                       : train_.batches() + 1);
+    std::int64_t batches = 0;
+    std::int64_t done = 0;
+    for (const data::GlobalBatch& batch : train_.epoch(epoch)) {
+      if (options_.schedule) optimizer_.use_learning_rate(options_.schedule(ranks_.steps()));
+      const StepReport step = ranks_.step(batch, options_.loss);
+      loss_sum_ += step.loss * step.weight;
+      weight_sum_ += step.weight;
+      report_.samples += batch.count;
+      done += batch.count;
+      progress.advance(batch.count, step.loss);
+      rate_ = static_cast<double>(done) / (now() - begin);
+      if (++batches % every == 0 && done < train_.samples()) {
+        records_.write(row(static_cast<double>(epoch) +
+                           static_cast<double>(done) / static_cast<double>(train_.samples())));
+      }
+    }
+    report_.seconds += now() - begin;
+  }
+
+  // The mean loss since the last row.
+  Records::Row row(double epoch) {
+    const double loss = loss_sum_ / weight_sum_;
+    loss_sum_ = weight_sum_ = 0;
+    return {ranks_.steps(), epoch, loss, optimizer_.learning_rate(), rate_};
+  }
+
+  Score score() {
+    if (!options_.measure) return evaluate(model_, test_, world_);
+    model_.eval();
+    const NoGrad no_grad;
+    const Score score = evaluate(test_, world_, options_.measure);
+    model_.train();
+    return score;
+  }
+
+  void save() {
+    const bool is_best = is_better(report_.score, report_.best);
+    if (is_best) report_.best = report_.score;
+    if (options_.folder.empty()) return;
+    const parallel::Checkpoint now = checkpoint();
+    const parallel::SaveOptions newest{.keep = 1};
+    parallel::save_checkpoint(options_.folder / "last", now, world_.communicator(), newest);
+    if (!is_best) return;
+    parallel::save_checkpoint(options_.folder / "best", now, world_.communicator(), newest);
+  }
+
+  const Options& options_;
+  nn::Module& model_;
+  optim::Optimizer& optimizer_;
+  World& world_;
+  DataParallel& ranks_;
+  data::Loader& train_;
+  data::Loader& test_;
+  std::int64_t first_epoch_;
+  Records records_;
+  TrainerReport report_;
+  double loss_sum_ = 0;
+  double weight_sum_ = 0;
+  double rate_ = 0;
+};
+
+TrainerReport Trainer::fit(data::Loader& train, data::Loader& test) {
+  return Run(*this, train, test).run();
+}
+
+}  // namespace lockstep::train
