@@ -1,9 +1,9 @@
 // Functions that loops call most, written so that any compiler turns them into vector code.
 #pragma once
 
+#include <bit>
 #include <cmath>
 #include <cstdint>
-#include <cstring>
 
 #include "kernels/math/hd.h"
 
@@ -23,9 +23,7 @@ LS_HD float exponential(float x) {
   // Adding 1.5 * 2^23 leaves the nearest whole number in the low bits.
   const float shifted = x * 1.44269504088896F + 12582912.0F;
   const float whole = shifted - 12582912.0F;
-  std::int32_t n;
-  std::memcpy(&n, &shifted, sizeof n);
-  n -= 0x4B400000;
+  const std::int32_t n = std::bit_cast<std::int32_t>(shifted) - 0x4B400000;
   const float r = (x - whole * 0.693359375F) + whole * 2.12194440e-4F;
   float p = 1.9875691500e-4F;
   p = p * r + 1.3981999507e-3F;
@@ -35,10 +33,9 @@ LS_HD float exponential(float x) {
   p = p * r + 5.0000001201e-1F;
   p = p * r * r + r + 1.0F;
   const std::int32_t half = n >> 1;
-  const std::int32_t bits[2] = {(half + 127) << 23, (n - half + 127) << 23};
-  float factors[2];
-  std::memcpy(factors, bits, sizeof factors);
-  return p * factors[0] * factors[1];
+  const float first = std::bit_cast<float>((half + 127) << 23);
+  const float second = std::bit_cast<float>((n - half + 127) << 23);
+  return p * first * second;
 #endif
 }
 
