@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <type_traits>
 
 #include "kernels/cpu/host.h"
 #include "kernels/math/pointwise.h"
@@ -33,16 +34,25 @@ template <class T> void activate(Activation activation, T* data, std::int64_t co
   });
 }
 
-// to = g * slope(y[at...]); with Activation::none a copy that does not look at y.
-template <class T>
-void copy_through_slope(Activation activation, const T* g, const T* y, std::int64_t at, T* to,
-                        std::int64_t count) {
-  if (activation == Activation::none) std::copy_n(g, count, to);
-  with_activation(activation, [&]<class Op>(Op) {
+// The slope of Activation::none, which looks at nothing.
+struct Unchanged {};
+
+// Calls f with the struct whose slope the gradient takes.
+template <class F> void with_slope(Activation activation, const F& f) {
+  if (activation == Activation::none) return f(Unchanged{});
+  with_activation(activation, f);
+}
+
+// to[i] = g[i] * slope(y[at + i]).
+template <class Op, class T>
+inline void copy_through(const T* g, const T* y, std::int64_t at, T* to, std::int64_t count) {
+  if constexpr (std::is_same_v<Op, Unchanged>) {
+    std::copy_n(g, count, to);
+  } else {
     for (std::int64_t i = 0; i < count; ++i) {
       to[i] = g[i] * Op::slope(T(0), y[at + i], math::Scalars{});
     }
-  });
+  }
 }
 
 }  // namespace lockstep::kernels::cpu

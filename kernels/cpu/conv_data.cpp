@@ -104,7 +104,8 @@ const T* framed(const ConvCall& call, const ConvShape& s, const Frame& frame, st
   T* copy = scratch<T>(Scratch::gradient, images * size);
   const auto through_slope = [&](T* to, const T* from, std::int64_t elements) {
     const std::int64_t at = from - call.g.as<T>();
-    copy_through_slope(call.activation, from, call.y.as<T>(), at, to, elements);
+    with_slope(call.activation,
+               [&]<class Op>(Op) { copy_through<Op>(from, call.y.as<T>(), at, to, elements); });
   };
   for (std::int64_t i = 0; i < images; ++i) {
     frame_image(g + i * s.out_size(), s.out_height, s.out_width, s.out_channels, frame,

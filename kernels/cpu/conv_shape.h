@@ -83,12 +83,35 @@ template <class T> void copy_elements(T* to, const T* from, std::int64_t count) 
   std::copy_n(from, count, to);
 }
 
-// Images that are worked on together: enough pixels that a block of weights is used often before
-// the next is read.
+// The images of x from `first` on, framed in scratch memory; x itself where the frame adds and
+// drops nothing.
+template <class T>
+const T* framed_input(const View& x, const ConvShape& s, const Frame& frame, std::int64_t first,
+                      std::int64_t images) {
+  const T* from = x.as<T>() + first * s.image_size();
+  if (!frame.is_needed(s.height, s.width)) return from;
+  const std::int64_t size = frame.image(s.channels);
+  T* copy = scratch<T>(Scratch::image, images * size);
+  for (std::int64_t i = 0; i < images; ++i) {
+    frame_image(from + i * s.image_size(), s.height, s.width, s.channels, frame, copy + i * size,
+                copy_elements<T>);
+  }
+  return copy;
+}
+
+// Pixels that are worked on together: enough to use a block of weights often before the next one is
+// read, few enough to stay in the caches nearby.
+inline constexpr std::int64_t pixels_together = 256;
+
 inline std::int64_t images_together(std::int64_t images, std::int64_t pixels) {
-  constexpr std::int64_t enough_pixels = 192;
-  return std::clamp<std::int64_t>(enough_pixels / std::max<std::int64_t>(pixels, 1), 1,
+  return std::clamp<std::int64_t>(pixels_together / std::max<std::int64_t>(pixels, 1), 1,
                                   std::max<std::int64_t>(images, 1));
+}
+
+// Lines of one image, so that all parts are about equal.
+inline std::int64_t lines_together(std::int64_t lines, std::int64_t width) {
+  const std::int64_t parts = (lines * width + pixels_together / 2) / pixels_together;
+  return (lines + std::max<std::int64_t>(parts, 1) - 1) / std::max<std::int64_t>(parts, 1);
 }
 
 }  // namespace lockstep::kernels::cpu

@@ -38,21 +38,6 @@ Raster raster_of(const ConvShape& s, const Frame& frame, std::int64_t images) {
           .out_pixel = s.out_channels};
 }
 
-// The images from `first` on, framed; x itself where the frame adds and drops nothing.
-template <class T>
-const T* framed(const ConvCall& call, const ConvShape& s, const Frame& frame, std::int64_t first,
-                std::int64_t images) {
-  const T* x = call.x.as<T>() + first * s.image_size();
-  if (!frame.is_needed(s.height, s.width)) return x;
-  const std::int64_t size = frame.image(s.channels);
-  T* copy = scratch<T>(Scratch::image, images * size);
-  for (std::int64_t i = 0; i < images; ++i) {
-    frame_image(x + i * s.image_size(), s.height, s.width, s.channels, frame, copy + i * size,
-                copy_elements<T>);
-  }
-  return copy;
-}
-
 }  // namespace
 
 template <class T> void conv_value(const ConvCall& call, const ConvShape& s) {
@@ -68,7 +53,8 @@ template <class T> void conv_value(const ConvCall& call, const ConvShape& s) {
   core::parallel_chunks(threads(), s.images, together, [&](std::int64_t begin, std::int64_t end) {
     T* y = call.y.as<T>() + begin * s.out_size();
     correlate(raster_of(s, frame, end - begin), patch,
-              framed<T>(call, s, frame, begin, end - begin), weights, s.out_channels, y, finish);
+              framed_input<T>(call.x, s, frame, begin, end - begin), weights, s.out_channels, y,
+              finish);
     if (!finish.relu) activate(call.activation, y, (end - begin) * s.out_size());
   });
 }

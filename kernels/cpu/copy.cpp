@@ -162,7 +162,8 @@ class Job {
     const auto* const from = reinterpret_cast<const Bits*>(in);
     const std::int64_t in_stride = loop_.inner_stride(1);
     if (is_moved_)
-      return transpose_block(from, in_stride, reinterpret_cast<Bits*>(out), out_stride, rows, columns);
+      return transpose_block(from, in_stride, reinterpret_cast<Bits*>(out), out_stride, rows,
+                             columns);
     alignas(64) Bits turned[side * side];
     transpose_block(from, in_stride, turned, side, rows, columns);
     for (std::int64_t c = 0; c < columns; ++c)

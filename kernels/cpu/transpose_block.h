@@ -44,7 +44,7 @@ template <class T> struct Square {
 // out[c * out_stride + r] = in[r * in_stride + c] for any number of rows and columns.
 template <class T>
 void transpose_block(const T* in, std::int64_t in_stride, T* out, std::int64_t out_stride,
-               std::int64_t rows, std::int64_t columns) {
+                     std::int64_t rows, std::int64_t columns) {
   constexpr std::int64_t n = Square<T>::n;
   const auto* const source = reinterpret_cast<const typename Square<T>::Element*>(in);
   auto* const target = reinterpret_cast<typename Square<T>::Element*>(out);
