@@ -1,5 +1,7 @@
 #include "kernels/math/rows.h"
 
+#include <vector>
+
 #include "kernels/cpu/convert.h"
 #include "kernels/cpu/families.h"
 #include "kernels/cpu/host.h"
@@ -106,14 +108,19 @@ void all_rows(const RowsCall& call, const std::int64_t* along) {
       });
 }
 
+// Whether a view of the call has its axis, and is not one element a row.
+bool has_axis(const RowsCall& call, int k) {
+  const View& view = view_of(call, k);
+  return view.data != nullptr && view.rank() == call.in[0].rank();
+}
+
 template <class Op, class T> void typed_rows(const RowsCall& call) {
   std::int64_t along[views] = {};
   bool is_unit = true;
   for (int k = 0; k < views; ++k) {
-    const View& view = view_of(call, k);
-    if (view.data == nullptr || view.rank() != call.in[0].rank()) continue;
-    along[k] = view.strides[call.axis];
-    is_unit = is_unit && (along[k] == 1 || view.sizes[call.axis] == 1);
+    if (!has_axis(call, k)) continue;
+    along[k] = view_of(call, k).strides[call.axis];
+    is_unit = is_unit && (along[k] == 1 || call.in[0].sizes[call.axis] == 1);
   }
   const bool is_added = call.write == Write::add;
   if (is_unit) {
@@ -125,9 +132,99 @@ template <class Op, class T> void typed_rows(const RowsCall& call) {
   }
 }
 
+// Rows that lie across memory: the axis beside them, and how many of them are turned into
+// contiguous ones at a time.
+struct Turn {
+  int axis = -1;
+  std::int64_t rows = 0;
+};
+
+Turn turn_of(const RowsCall& call) {
+  const View& x = call.in[0];
+  Turn turn;
+  if (x.sizes[call.axis] < 2 || x.strides[call.axis] == 1) return turn;
+  for (int axis = 0; axis < x.rank(); ++axis) {
+    if (axis != call.axis && x.strides[axis] == 1 && x.sizes[axis] >= 16) turn.axis = axis;
+  }
+  turn.rows = std::max<std::int64_t>(16, grain_elements / x.sizes[call.axis]);
+  return turn;
+}
+
+// `count` rows from `first` on along the turn's axis, at the place of the other axes that `offset`
+// names.
+View slice_of(const View& view, const RowsCall& call, const Turn& turn, std::int64_t offset,
+              std::int64_t first, std::int64_t count) {
+  View slice = view;
+  const bool is_full = view.rank() == call.in[0].rank();
+  const int beside = is_full || turn.axis < call.axis ? turn.axis : turn.axis - 1;
+  for (int axis = 0; axis < view.rank(); ++axis) {
+    if (axis != beside && !(is_full && axis == call.axis)) slice.sizes[axis] = 1;
+  }
+  slice.sizes[beside] = count;
+  offset += first * view.strides[beside];
+  slice.data = view.as<char>() + offset * static_cast<std::int64_t>(size_of(view.dtype));
+  return slice;
+}
+
+// The same sizes, contiguous along the call's axis.
+View contiguous_like(const View& slice, const RowsCall& call, const Turn& turn, void* data) {
+  View turned = slice;
+  turned.data = data;
+  for (int axis = 0; axis < slice.rank(); ++axis) turned.strides[axis] = 0;
+  turned.strides[call.axis] = 1;
+  turned.strides[turn.axis] = slice.sizes[call.axis];
+  return turned;
+}
+
+void turned_slice(const RowsCall& call, const Turn& turn, const std::int64_t* offsets,
+                  std::int64_t first, std::int64_t count) {
+  RowsCall inner = call;
+  View across[views];
+  std::vector<std::byte> memory[views];
+  for (int k = 0; k < views; ++k) {
+    View& place = k < 4 ? inner.in[k] : inner.out[k - 4];
+    if (place.data == nullptr) continue;
+    place = across[k] = slice_of(place, call, turn, offsets[k], first, count);
+    if (!has_axis(call, k)) continue;
+    memory[k].resize(static_cast<std::size_t>(place.elements()) * size_of(place.dtype));
+    place = contiguous_like(place, call, turn, memory[k].data());
+    if (k < 4) copy({.in = across[k], .out = place});
+  }
+  if (has_axis(call, 4)) inner.write = Write::store;
+  rows(inner);
+  if (has_axis(call, 4)) copy({.write = call.write, .in = inner.out[0], .out = across[4]});
+}
+
+void turned_rows(const RowsCall& call, const Turn& turn) {
+  Loop<views> outer;
+  for (int axis = 0; axis < call.in[0].rank(); ++axis) {
+    if (axis == call.axis || axis == turn.axis) continue;
+    std::int64_t strides[views] = {};
+    for (int k = 0; k < views; ++k) {
+      if (view_of(call, k).data == nullptr) continue;
+      strides[k] =
+          view_of(call, k).strides[has_axis(call, k) || axis < call.axis ? axis : axis - 1];
+    }
+    outer.append(call.in[0].sizes[axis], strides);
+  }
+  outer.merge();
+  const std::int64_t all = call.in[0].sizes[turn.axis];
+  const std::int64_t slices = (all + turn.rows - 1) / turn.rows;
+  core::parallel_chunks(
+      threads(), outer.elements() * slices, 1, [&](std::int64_t task, std::int64_t) {
+        const std::int64_t first = task % slices * turn.rows;
+        for_runs(outer, task / slices, task / slices + 1,
+                 [&](const std::int64_t* offsets, std::int64_t) {
+                   turned_slice(call, turn, offsets, first, std::min(turn.rows, all - first));
+                 });
+      });
+}
+
 }  // namespace
 
 void rows(const RowsCall& call) {
+  if (call.in[0].elements() == 0) return;
+  if (const Turn turn = turn_of(call); turn.axis >= 0) return turned_rows(call, turn);
   math::Rows::with(call.op, [&]<class Op>() {
     switch (call.in[0].dtype) {
       case DType::f64:

@@ -35,6 +35,7 @@ struct SerialTeam {
  private:
   template <class A, class F, class Join>
   LS_HD A folded(std::int64_t n, A start, const F& f, const Join& join) const {
+    if (n < lanes) return folded_few<A>(n, start, f, join);
     A partial[lanes];
     for (A& each : partial) each = start;
     std::int64_t i = 0;
@@ -45,9 +46,30 @@ struct SerialTeam {
     const int rest = static_cast<int>(n - i);
 #pragma omp simd
     for (int lane = 0; lane < rest; ++lane) partial[lane] = join(partial[lane], f(i + lane));
-    for (int width = lanes / 2; width > 0; width /= 2) {
-      for (int lane = 0; lane < width; ++lane)
+    return joined<lanes>(partial, join);
+  }
+  // Lanes past the end look at the last element once more and leave it out.
+  template <class A, class F, class Join>
+  LS_HD A folded_few(std::int64_t n, A start, const F& f, const Join& join) const {
+    constexpr int few = 16;
+    A partial[few];
+    for (A& each : partial) each = start;
+    for (std::int64_t i = 0; i < n; i += few) {
+      const int last = static_cast<int>(n - i) - 1;
+#pragma omp simd
+      for (int lane = 0; lane < few; ++lane) {
+        const A value = f(i + (lane < last ? lane : last));
+        partial[lane] = lane <= last ? join(partial[lane], value) : partial[lane];
+      }
+    }
+    return joined<few>(partial, join);
+  }
+  template <int count, class A, class Join>
+  LS_HD A joined(A (&partial)[count], const Join& join) const {
+    for (int width = count / 2; width > 0; width /= 2) {
+      for (int lane = 0; lane < width; ++lane) {
         partial[lane] = join(partial[lane], partial[lane + width]);
+      }
     }
     return partial[0];
   }
