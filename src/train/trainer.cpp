@@ -1,19 +1,17 @@
 #include "lockstep/train/trainer.h"
 
 #include <fmt/core.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <chrono>
 
 #include "lockstep/autograd/grad_mode.h"
 #include "lockstep/base/error.h"
-#include "lockstep/core/parallel_for.h"
-#include "lockstep/kernels/registry.h"
 #include "lockstep/obs/log.h"
 #include "lockstep/obs/progress.h"
 #include "lockstep/ops/rows.h"
-#include "lockstep/parallel/checkpoint.h"
-#include "lockstep/version.h"
+#include "lockstep/parallel/configuration.h"
 #include "src/train/records.h"
 
 namespace lockstep::train {
@@ -21,22 +19,6 @@ namespace {
 
 double now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
-
-std::string backend_description() {
-  for (const auto& backend : kernels::backends()) {
-    if (backend.name == "cpu") return backend.description;
-  }
-  return "";
-}
-
-// What the bits of a run depend on.
-parallel::Configuration configuration_of(World& world, const DataParallelOptions& options) {
-  return {{"shards", std::to_string(world.shards().total)},
-          {"threads", std::to_string(core::threads())},
-          {"backend", backend_description()},
-          {"sums", options.mode == SumMode::lockstep ? "lockstep" : "fast"},
-          {"version", version()}};
 }
 
 // Rank 0's value on every rank.
@@ -105,11 +87,13 @@ class Trainer::Run {
 
  private:
   parallel::Checkpoint checkpoint() {
+    auto configuration = parallel::configuration_of(world_, options_.parallel);
+    configuration["batches an epoch"] = std::to_string(train_.batches());
     const data::Cursor cursor = train_.cursor();
     return {.model = model_.state(),
             .optimizer = optimizer_.state(),
             .progress = {ranks_.steps(), options_.parallel.seed, cursor.epoch, cursor.position},
-            .configuration = configuration_of(world_, options_.parallel)};
+            .configuration = std::move(configuration)};
   }
 
   // The epoch to begin with.
@@ -118,17 +102,25 @@ class Trainer::Run {
     parallel::Checkpoint from = checkpoint();
     const parallel::Configuration now = from.configuration;
     if (!parallel::load_checkpoint(options_.folder / "last", from, world_.communicator())) return 0;
-    const auto differences = parallel::differences(from.configuration, now);
-    for (const std::string& line : differences) {
-      check<UsageError>(!options_.is_exact, [&] {
-        return Complaint{"Trainer: an exact resume is asked for, but " + line,
-                         "run it as it was, or without the demand for exactness"};
-      });
-      if (world_.is_root()) obs::warning("resumed, but the bits will differ: " + line);
-    }
+    report_differences(from.configuration, now);
     ranks_.resume_at(from.progress.step);
     train_.restore({from.progress.epoch, from.progress.position});
     return from.progress.epoch;
+  }
+
+  void report_differences(const parallel::Configuration& saved,
+                          const parallel::Configuration& now) const {
+    const auto differences = parallel::differences(saved, now);
+    if (differences.empty()) return;
+    const std::string shards = saved.count("shards") > 0 ? saved.at("shards") : "";
+    const std::string all = fmt::format("{}", fmt::join(differences, "; "));
+    const std::string fix = "run it as it was (LOCKSTEP_SHARDS=" + shards + ")";
+    check<UsageError>(!options_.is_exact, [&] {
+      return Complaint{"Trainer: an exact resume is asked for, but " + all,
+                       fix + ", or do not ask for exactness"};
+    });
+    if (world_.is_root())
+      obs::warning("the bits will differ after this resume: " + all + "; to keep them " + fix);
   }
 
   void train_one(std::int64_t epoch, obs::Progress& progress) {

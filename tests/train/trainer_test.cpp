@@ -136,7 +136,7 @@ TEST(Trainer, NamesEveryDifferenceWhereAResumeMustBeExact) {
     FAIL();
   } catch (const UsageError& failure) {
     EXPECT_THAT(failure.what(), HasSubstr("shards: 2 when it was saved, 3 now"));
-    EXPECT_THAT(failure.what(), HasSubstr("fix:   run it as it was"));
+    EXPECT_THAT(failure.what(), HasSubstr("fix:   run it as it was (LOCKSTEP_SHARDS=2)"));
   }
   resume(false);
   EXPECT_EQ(parallel::latest_checkpoint(scratch / "run/last")->filename(), "step-18");
