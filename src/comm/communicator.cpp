@@ -149,7 +149,7 @@ void Communicator::advance(Work::Flight& flight) {
 void Communicator::poll() {
   if (poison_) return;
   try {
-    for (std::size_t i = 0; i < in_flight_.size(); ++i) advance(*in_flight_[i]);
+    for (const auto& flight : in_flight_) advance(*flight);
   } catch (const CommError& why) {
     give_out_poison(why);
     throw;

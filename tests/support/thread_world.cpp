@@ -11,8 +11,8 @@
 namespace lockstep::tests {
 
 void on_ranks(int size, const std::function<void(World&)>& body, const WorldOptions& options,
-              std::vector<comm::Disturbance> disturbances) {
-  auto communicators = comm::threads(size, std::move(disturbances));
+              const std::vector<comm::Disturbance>& disturbances) {
+  auto communicators = comm::threads(size, disturbances);
   std::mutex mutex;
   std::exception_ptr first;
   {

@@ -12,6 +12,6 @@ namespace lockstep::tests {
 // Runs body(world) on `size` threads, one rank each, and joins them. When ranks throw, the others
 // are ended and the exception of the lowest rank that failed first-hand is thrown here.
 void on_ranks(int size, const std::function<void(World&)>& body, const WorldOptions& options = {},
-              std::vector<comm::Disturbance> disturbances = {});
+              const std::vector<comm::Disturbance>& disturbances = {});
 
 }  // namespace lockstep::tests

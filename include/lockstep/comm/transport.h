@@ -28,7 +28,7 @@ struct Disturbance {
 
 // `size` ranks of this process, one communicator per thread. The same program gives the same bits
 // every time.
-std::vector<std::unique_ptr<Communicator>> threads(int size,
-                                                   std::vector<Disturbance> disturbances = {});
+std::vector<std::unique_ptr<Communicator>> threads(
+    int size, const std::vector<Disturbance>& disturbances = {});
 
 }  // namespace lockstep::comm
