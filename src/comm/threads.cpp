@@ -137,7 +137,7 @@ class Threads final : public MessageCommunicator {
 }  // namespace
 
 std::vector<std::unique_ptr<Communicator>> threads(int size,
-                                                   std::vector<Disturbance> disturbances) {
+                                                   const std::vector<Disturbance>& disturbances) {
   check<UsageError>(size >= 1, [&] {
     return Complaint{"threads: " + std::to_string(size) + " ranks", "give 1 rank or more"};
   });
