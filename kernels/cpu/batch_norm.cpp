@@ -56,15 +56,24 @@ struct Lines {
 
   template <class A> std::vector<A> repeated(const Channels& values) const {
     std::vector<A> line(static_cast<std::size_t>(width));
-    for (std::size_t i = 0; i < line.size(); ++i) {
-      line[i] = static_cast<A>(values[i % static_cast<std::size_t>(channels)]);
-    }
+    repeat(values, line.data());
     return line;
   }
   // Adds a line's elements to the sums of their channels.
   template <class A> void gather(const A* line, Channels& sums) const {
-    for (std::int64_t i = 0; i < width; ++i)
-      sums[static_cast<std::size_t>(i % channels)] += static_cast<double>(line[i]);
+    for (std::int64_t first = 0; first < width; first += channels) {
+      for (std::int64_t c = 0; c < channels; ++c) {
+        sums[static_cast<std::size_t>(c)] += static_cast<double>(line[first + c]);
+      }
+    }
+  }
+  // Writes the channels' values side by side along a line.
+  template <class A> void repeat(const Channels& values, A* line) const {
+    for (std::int64_t first = 0; first < width; first += channels) {
+      for (std::int64_t c = 0; c < channels; ++c) {
+        line[first + c] = static_cast<A>(values[static_cast<std::size_t>(c)]);
+      }
+    }
   }
 };
 
@@ -75,6 +84,11 @@ struct Moments {
 
   explicit Moments(std::int64_t channels)
       : mean(static_cast<std::size_t>(channels)), squares(static_cast<std::size_t>(channels)) {}
+  void clear(double count_of_block) {
+    count = count_of_block;
+    std::fill(mean.begin(), mean.end(), 0.0);
+    std::fill(squares.begin(), squares.end(), 0.0);
+  }
   void join(const Moments& other) {
     if (other.count == 0) return;
     const double total = count + other.count;
@@ -150,8 +164,11 @@ template <class T> class Job {
       const std::int64_t step =
           std::max<std::int64_t>(1, cached_elements / lines_.width) * lines_.width;
       Line sum(static_cast<std::size_t>(lines_.width)), shift(sum.size());
-      for (std::int64_t i = begin; i < end; i += step)
-        add_block(i, std::min(step, end - i), sum, shift, moments);
+      Moments block(channels_);
+      for (std::int64_t i = begin; i < end; i += step) {
+        take_block(i, std::min(step, end - i), sum, shift, block);
+        moments.join(block);
+      }
     });
     Moments all(channels_);
     for (const Moments& each : part) all.join(each);
@@ -159,11 +176,10 @@ template <class T> class Job {
   }
 
   // The moments of elements [first, first + n), a few lines: their mean, then the squares about it.
-  void add_block(std::int64_t first, std::int64_t n, Line& sum, Line& shift,
-                 Moments& moments) const {
+  void take_block(std::int64_t first, std::int64_t n, Line& sum, Line& shift,
+                  Moments& block) const {
     const T* const x = call_.x.template as<T>();
-    Moments block(channels_);
-    block.count = static_cast<double>(n / channels_);
+    block.clear(static_cast<double>(n / channels_));
     std::fill(sum.begin(), sum.end(), A(0));
     each_line(first, first + n, [&](std::int64_t i, std::int64_t count) {
       LS_SIMD
@@ -172,9 +188,7 @@ template <class T> class Job {
     });
     lines_.gather(sum.data(), block.mean);
     for (double& each : block.mean) each /= block.count;
-    for (std::size_t c = 0; c < shift.size(); ++c) {
-      shift[c] = static_cast<A>(block.mean[c % static_cast<std::size_t>(channels_)]);
-    }
+    lines_.repeat(block.mean, shift.data());
     std::fill(sum.begin(), sum.end(), A(0));
     each_line(first, first + n, [&](std::int64_t i, std::int64_t count) {
       LS_SIMD
@@ -184,7 +198,6 @@ template <class T> class Job {
       }
     });
     lines_.gather(sum.data(), block.squares);
-    moments.join(block);
   }
 
   // The squares are about the rounded mean of a block, which moves them by a rounding error squared
