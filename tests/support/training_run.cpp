@@ -31,15 +31,6 @@ Tensor permuted(const Tensor& rows) {
   return result;
 }
 
-ShardedBatch batch_of(const TrainingRun& run, int step, const core::ShardRange& shards) {
-  const std::int64_t count = step % 5 == 4 ? run.last_batch : run.batch;
-  const core::RandomScope keys(99, static_cast<std::uint32_t>(step), 0);
-  const Shape shape = run.model == Model::mlp ? Shape{count, 8} : Shape{count, 6, 6, 1};
-  const Tensor x = normal(shape);
-  const Tensor y = labels(count, step);
-  return run.permutes_shards ? sharded(permuted(x), permuted(y), shards) : sharded(x, y, shards);
-}
-
 }  // namespace
 
 ShardedBatch sharded(const Tensor& x, const Tensor& y, const core::ShardRange& shards) {
@@ -50,6 +41,15 @@ ShardedBatch sharded(const Tensor& x, const Tensor& y, const core::ShardRange& s
                            sliced_view(y, 0, rows.begin, rows.end), rows.count()});
   }
   return batch;
+}
+
+ShardedBatch batch_of(const TrainingRun& run, int step, const core::ShardRange& shards) {
+  const std::int64_t count = step % 5 == 4 ? run.last_batch : run.batch;
+  const core::RandomScope keys(99, static_cast<std::uint32_t>(step), 0);
+  const Shape shape = run.model == Model::mlp ? Shape{count, 8} : Shape{count, 6, 6, 1};
+  const Tensor x = normal(shape);
+  const Tensor y = labels(count, step);
+  return run.permutes_shards ? sharded(permuted(x), permuted(y), shards) : sharded(x, y, shards);
 }
 
 std::unique_ptr<nn::Module> model_for(Model model) {

@@ -36,6 +36,8 @@ struct TrainingRun {
   DataParallelOptions options = {.seed = 5, .bucket_bytes = 600};
 };
 
+// The samples of a step, cut among the shards.
+ShardedBatch batch_of(const TrainingRun& run, int step, const core::ShardRange& shards);
 // An MLP with dropout (8 inputs, 3 classes), or a CNN with batch normalisation and dropout (6 x 6 x
 // 1).
 std::unique_ptr<nn::Module> model_for(Model model);
