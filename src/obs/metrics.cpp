@@ -87,7 +87,7 @@ std::vector<std::string_view> split(std::string_view text, char separator) {
 
 }  // namespace
 
-MetricsWriter::MetricsWriter(std::filesystem::path folder, std::vector<std::string> columns,
+MetricsWriter::MetricsWriter(const std::filesystem::path& folder, std::vector<std::string> columns,
                              MetricsMode mode)
     : columns_(std::move(columns)), csv_(folder / "metrics.csv"), jsonl_(folder / "metrics.jsonl") {
   for (const std::string& name : columns_) {

@@ -8,7 +8,7 @@ namespace lockstep::parallel {
 namespace {
 
 std::string description_of(DeviceType device) {
-  const std::string name = device == DeviceType::cpu ? "cpu" : "cuda";
+  std::string name = device == DeviceType::cpu ? "cpu" : "cuda";
   for (const auto& backend : kernels::backends()) {
     if (backend.name == name) return name + ", " + backend.description;
   }

@@ -56,8 +56,8 @@ class CommandLine {
   std::vector<Entry> entries_;
 };
 
-// The rank that the launcher (mpirun, srun --mpi) gave this process, before it joins the job; 0 for a
-// plain process.
+// The rank that the launcher (mpirun, srun --mpi) gave this process, before it joins the job; 0 for
+// a plain process.
 int launched_rank();
 
 }  // namespace lockstep::programs

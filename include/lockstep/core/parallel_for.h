@@ -30,7 +30,7 @@ void parallel_chunks(int threads, std::int64_t count, std::int64_t grain, const 
     for (std::int64_t chunk = 0; chunk < chunks; ++chunk) run(chunk);
     return;
   }
-  const int team = static_cast<int>(std::min<std::int64_t>(threads, chunks));
+  [[maybe_unused]] const int team = static_cast<int>(std::min<std::int64_t>(threads, chunks));
 #ifdef LOCKSTEP_PLAIN_THREADS
   std::vector<std::jthread> workers;
   for (int t = 0; t < team; ++t) {

@@ -27,7 +27,7 @@ class MetricsWriter {
  public:
   // Makes `folder` where needed. Appending needs the same columns in the same order and drops a
   // half-written last row. IoError where the files cannot be written.
-  MetricsWriter(std::filesystem::path folder, std::vector<std::string> columns,
+  MetricsWriter(const std::filesystem::path& folder, std::vector<std::string> columns,
                 MetricsMode mode = MetricsMode::replace);
   MetricsWriter(const MetricsWriter&) = delete;
   MetricsWriter& operator=(const MetricsWriter&) = delete;
