@@ -54,51 +54,33 @@ template <class T> const T* packed_block(const Product<T>& p, Range depth, Range
   return packed;
 }
 
-// A tile's rows of a, for the steps of a block.
+// Some rows of a, for the steps of a block.
 template <class T> struct Left {
-  const T* rows[tile_rows];
-  int count;
-  std::ptrdiff_t step;
+  const T* first;
+  std::ptrdiff_t row, step;
+  std::int64_t rows;
 };
 
-template <class T>
-Left<T> left_of(const Product<T>& p, const Block<T>& block, std::int64_t row, std::int64_t end) {
-  Left<T> left{.count = static_cast<int>(std::min<std::int64_t>(tile_rows, end - row)),
-               .step = p.a_step};
-  for (int r = 0; r < left.count; ++r) {
-    left.rows[r] = p.a + (row + r) * p.a_row + block.depth.first * p.a_step;
-  }
-  return left;
-}
-
 // Copies the rows to where no two of them compete for the same cache set.
-template <class T> void gather(Left<T>& left, std::ptrdiff_t a_row, std::int64_t depth) {
+template <class T> Left<T> gathered(const Left<T>& left, std::int64_t depth) {
   constexpr std::int64_t line = 64 / sizeof(T);
-  const bool is_contiguous = left.step == 1;
-  const std::int64_t pitch = round_up(depth, line) + line;
-  T* copy = scratch<T>(Scratch::left, tile_rows * pitch);
-  for (int r = 0; r < left.count && is_contiguous; ++r) {
-    std::copy_n(left.rows[r], depth, copy + r * pitch);
-    left.rows[r] = copy + r * pitch;
+  if (left.step == 1) {
+    const std::int64_t pitch = round_up(depth, line) + line;
+    T* copy = scratch<T>(Scratch::left, left.rows * pitch);
+    for (std::int64_t r = 0; r < left.rows; ++r)
+      std::copy_n(left.first + r * left.row, depth, copy + r * pitch);
+    return {copy, pitch, 1, left.rows};
   }
-  if (is_contiguous) return;
-  const bool is_dense = a_row == 1 && left.count == tile_rows;
-  for (std::int64_t k = 0; k < depth; ++k) {
-    const T* from = left.rows[0] + k * left.step;
-    T* to = copy + k * tile_rows;
-    if (is_dense) {
-      std::copy_n(from, tile_rows, to);
-    } else {
-      for (int r = 0; r < left.count; ++r) to[r] = from[r * a_row];
-    }
-  }
-  for (int r = 0; r < left.count; ++r) left.rows[r] = copy + r;
-  left.step = tile_rows;
+  T* copy = scratch<T>(Scratch::left, depth * rows_together);
+  detail::pack_lines(left.rows, depth, left.first, left.step, left.row, rows_together, copy);
+  return {copy, 1, rows_together, left.rows};
 }
 
+// All tiles of the rows against the panel that starts at `column` of the block; out begins at the
+// first row.
 template <class T>
-void run_tile_of(const Product<T>& p, const Block<T>& block, const Left<T>& left, std::int64_t row,
-                 std::int64_t column) {
+void run_panel(const Block<T>& block, const Left<T>& left, std::int64_t column, T* out,
+               std::ptrdiff_t out_row) {
   const std::int64_t columns = block.columns.count - column;
   const int vectors = vectors_of<T>(columns);
   const std::int64_t width = vectors * lanes<T>;
@@ -109,13 +91,16 @@ void run_tile_of(const Product<T>& p, const Block<T>& block, const Left<T>& left
   Finish<T> finish = block.finish;
   finish.columns = static_cast<int>(std::min(width, columns));
   if (finish.bias != nullptr) finish.bias += block.columns.first + column;
-  const T* rows[tile_rows];
-  T* out[tile_rows];
-  for (int r = 0; r < left.count; ++r) {
-    rows[r] = left.rows[r];
-    out[r] = p.out + (row + r) * p.out_row + block.columns.first + column;
+  for (std::int64_t i = 0; i < left.rows; i += tile_rows) {
+    const int count = static_cast<int>(std::min<std::int64_t>(tile_rows, left.rows - i));
+    const T* rows[tile_rows];
+    T* results[tile_rows];
+    for (int r = 0; r < count; ++r) {
+      rows[r] = left.first + (i + r) * left.row;
+      results[r] = out + (i + r) * out_row + block.columns.first + column;
+    }
+    run_tile(rows, count, vectors, right, walk, results, finish);
   }
-  run_tile(rows, left.count, vectors, right, walk, out, finish);
 }
 
 template <class T> void run_block(const Product<T>& p, const Block<T>& block) {
@@ -123,17 +108,15 @@ template <class T> void run_block(const Product<T>& p, const Block<T>& block) {
   const std::int64_t groups = divide_up(p.rows, rows_together);
   // Few rows: threads share the panels instead, and each reads a where it lies.
   const std::int64_t panels_together = groups >= threads() ? panels : 1;
-  const bool gathers = panels_together >= 4;
   const std::int64_t parts = divide_up(panels, panels_together);
   core::parallel_chunks(threads(), groups * parts, 1, [&](std::int64_t task, std::int64_t) {
-    const std::int64_t end = std::min(p.rows, (task / parts + 1) * rows_together);
-    const std::int64_t first = task % parts * panels_together;
-    for (std::int64_t row = task / parts * rows_together; row < end; row += tile_rows) {
-      Left<T> left = left_of(p, block, row, end);
-      if (gathers) gather(left, p.a_row, block.depth.count);
-      for (std::int64_t panel = first; panel < first + panels_together; ++panel) {
-        run_tile_of(p, block, left, row, panel * block_columns<T>);
-      }
+    const std::int64_t row = task / parts * rows_together;
+    const std::int64_t panel = task % parts * panels_together;
+    Left<T> left{p.a + row * p.a_row + block.depth.first * p.a_step, p.a_row, p.a_step,
+                 std::min(rows_together, p.rows - row)};
+    if (panels_together >= 4) left = gathered(left, block.depth.count);
+    for (std::int64_t i = panel; i < panel + panels_together; ++i) {
+      run_panel(block, left, i * block_columns<T>, p.out + row * p.out_row, p.out_row);
     }
   });
 }
