@@ -49,6 +49,7 @@ inline void copy_through(const T* g, const T* y, std::int64_t at, T* to, std::in
   if constexpr (std::is_same_v<Op, Unchanged>) {
     std::copy_n(g, count, to);
   } else {
+#pragma GCC ivdep
     for (std::int64_t i = 0; i < count; ++i) {
       to[i] = g[i] * Op::slope(T(0), y[at + i], math::Scalars{});
     }

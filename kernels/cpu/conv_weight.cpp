@@ -58,11 +58,16 @@ const T* packed_gradient(const ConvCall& call, const ConvShape& s, std::int64_t 
   with_slope(call.activation, [&]<class Op>(Op) {
     T* to = packed;
     for (std::int64_t c = 0; c < channels; c += block_columns<T>) {
-      const std::int64_t width = vectors_of<T>(channels - c) * lanes<T>,
-                         valid = std::min(width, channels - c);
+      const std::int64_t width = vectors_of<T>(channels - c) * lanes<T>;
+      const std::int64_t valid = std::min(width, channels - c);
       for (std::int64_t p = 0; p < pixels; ++p, to += width) {
-        copy_through<Op>(g + p * channels + c, y, at + p * channels + c, to, valid);
-        std::fill(to + valid, to + width, T(0));
+        const std::int64_t from = p * channels + c;
+        if (valid == block_columns<T>) {  // a constant count
+          copy_through<Op>(g + from, y, at + from, to, block_columns<T>);
+        } else {
+          copy_through<Op>(g + from, y, at + from, to, valid);
+          std::fill(to + valid, to + width, T(0));
+        }
       }
     }
   });
