@@ -6,21 +6,14 @@
 #include "lockstep/autograd/parameter.h"
 #include "lockstep/base/error.h"
 #include "lockstep/tensor/create.h"
+#include "tests/support/failure.h"
 
 namespace lockstep {
 namespace {
 
-using testing::HasSubstr;
+using tests::message_of;
 
-template <class E, class Action>
-std::string message_of(const Action& action) {
-  try {
-    action();
-  } catch (const E& error) {
-    return error.what();
-  }
-  return "no such error";
-}
+using testing::HasSubstr;
 
 TEST(Leaf, HasNoGradientBeforeBackward) {
   Tensor x = zeros({2});
@@ -75,9 +68,8 @@ TEST(Leaf, NamesWhatIsWrong) {
               HasSubstr("shape [2] is not a scalar"));
   EXPECT_THAT(message_of<ShapeError>([] { backward(require_grad(zeros({2})), zeros({3})); }),
               HasSubstr("seed of shape [3] for a tensor of shape [2]"));
-  EXPECT_THAT(message_of<DTypeError>([] {
-                backward(require_grad(zeros({2})), zeros({2}, {.dtype = DType::f64}));
-              }),
+  EXPECT_THAT(message_of<DTypeError>(
+                  [] { backward(require_grad(zeros({2})), zeros({2}, {.dtype = DType::f64})); }),
               HasSubstr("seed of f64 for a tensor of f32"));
   EXPECT_THAT(message_of<ShapeError>([] { place_gradient(require_grad(zeros({2})), zeros({3})); }),
               HasSubstr("place_gradient: [3] for a leaf of shape [2]"));

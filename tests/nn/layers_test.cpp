@@ -12,23 +12,17 @@
 #include "lockstep/ops/norm.h"
 #include "lockstep/ops/pointwise.h"
 #include "lockstep/tensor/create.h"
+#include "tests/support/failure.h"
 #include "tests/support/leaves.h"
 
 namespace lockstep::nn {
 namespace {
 
+using tests::message_of;
+
 using lockstep::testing::random_tensor;
 using ::testing::Each;
 using ::testing::HasSubstr;
-
-std::string message_of(const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "nothing was thrown";
-}
 
 TEST(Linear, IsItsWeightTimesTheInputPlusTheBias) {
   std::mt19937 random(1);

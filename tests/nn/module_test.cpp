@@ -19,10 +19,13 @@
 #include "lockstep/ops/reduce.h"
 #include "lockstep/tensor/create.h"
 #include "lockstep/tensor/views.h"
+#include "tests/support/failure.h"
 #include "tests/support/leaves.h"
 
 namespace lockstep::nn {
 namespace {
+
+using tests::message_of;
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
@@ -63,15 +66,6 @@ std::vector<std::string> names_of(const State& state) {
   std::vector<std::string> names;
   for (const auto& [name, tensor] : state) names.push_back(name);
   return names;
-}
-
-std::string message_of(const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "nothing was thrown";
 }
 
 TEST(Module, NamesParametersAndBuffersByDottedPath) {

@@ -16,22 +16,15 @@
 #include "lockstep/ops/reduce.h"
 #include "lockstep/ops/views.h"
 #include "lockstep/tensor/create.h"
+#include "tests/support/failure.h"
 
 namespace lockstep {
 namespace {
 
+using tests::message_of;
+
 using testing::ElementsAre;
 using testing::HasSubstr;
-
-template <class E, class Action>
-std::string message_of(const Action& action) {
-  try {
-    action();
-  } catch (const E& error) {
-    return error.what();
-  }
-  return "no such error";
-}
 
 TEST(Tape, AddsTheContributionsOfAnyFanOut) {
   const Tensor x = require_grad(tensor({2, 3}));
@@ -107,7 +100,8 @@ TEST(Tape, RefusesToUseASavedTensorThatWasChanged) {
   const Tensor loss = mul(x, factor);
   mul_(factor, 2.0);
   const std::string message = message_of<UsageError>([&] { backward(loss); });
-  EXPECT_THAT(message, HasSubstr("backward of mul: a tensor of shape [1] that it saved was changed"));
+  EXPECT_THAT(message,
+              HasSubstr("backward of mul: a tensor of shape [1] that it saved was changed"));
   EXPECT_THAT(message, HasSubstr("fix:"));
 }
 

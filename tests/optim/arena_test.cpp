@@ -7,10 +7,13 @@
 
 #include "lockstep/base/error.h"
 #include "lockstep/tensor/views.h"
+#include "tests/support/failure.h"
 #include "tests/support/leaves.h"
 
 namespace lockstep::optim {
 namespace {
+
+using tests::message_of;
 
 using lockstep::testing::give_gradient;
 using lockstep::testing::random_leaf;
@@ -134,15 +137,6 @@ TEST_F(ArenaTest, RandomOrdersOneAfterTheOtherLoseNothing) {
     arena.relocate(host_memory(arena.bytes()), host_memory(arena.bytes()), order);
     ASSERT_EQ(parameters_[3].second.to_vector(), before);
   }
-}
-
-template <class Call> std::string message_of(const Call& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "nothing was thrown";
 }
 
 TEST_F(ArenaTest, RefusesOrdersThatAreNoPermutation) {

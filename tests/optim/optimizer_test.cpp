@@ -7,10 +7,13 @@
 #include "lockstep/optim/adamw.h"
 #include "lockstep/optim/sgd.h"
 #include "lockstep/tensor/views.h"
+#include "tests/support/failure.h"
 #include "tests/support/leaves.h"
 
 namespace lockstep::optim {
 namespace {
+
+using tests::message_of;
 
 using lockstep::testing::give_gradient;
 using lockstep::testing::give_random_gradients;
@@ -40,15 +43,6 @@ void run_steps(Optimizer& optimizer, int count, std::uint32_t seed) {
     give_random_gradients(optimizer.parameters(), random);
     optimizer.step();
   }
-}
-
-std::string message_of(const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "nothing was thrown";
 }
 
 TEST(Optimizer, LeavesParametersWithoutGradientAndTheirStateAlone) {

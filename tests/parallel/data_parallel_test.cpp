@@ -17,6 +17,7 @@
 #include "lockstep/optim/sgd.h"
 #include "lockstep/tensor/create.h"
 #include "lockstep/tensor/views.h"
+#include "tests/support/failure.h"
 #include "tests/support/thread_world.h"
 #include "tests/support/training_run.h"
 
@@ -162,15 +163,6 @@ TEST(DataParallel, StartsEveryRankFromRankZerosWeights) {
     nn::Linear expected(4, 4);
     EXPECT_EQ(fingerprint(model.state()), fingerprint(expected.state()));
   });
-}
-
-template <class Action> std::string message_of(const Action& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
 }
 
 TEST(DataParallel, RefusesALossThatIsNotFiniteAndKeepsTheWeights) {

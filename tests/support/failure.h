@@ -3,6 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <string>
+#include <utility>
+
 #include "lockstep/base/error.h"
 
 namespace lockstep::tests {
@@ -19,6 +22,11 @@ template <class E, class Action> E failure_of(Action&& action) {
   }
   ADD_FAILURE() << "no exception";
   return E({"", ""});
+}
+
+// The whole text of the E that `action` throws.
+template <class E = Error, class Action> std::string message_of(Action&& action) {
+  return failure_of<E>(std::forward<Action>(action)).what();
 }
 
 }  // namespace lockstep::tests
