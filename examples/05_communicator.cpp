@@ -1,5 +1,5 @@
 // Collectives by hand: a plain sum over the ranks, and one over shards whose bits do not depend on
-// their number. mpirun -np 2 04_communicator
+// their number. mpirun -np 2 05_communicator
 #include <lockstep/comm/world.h>
 
 #include <cstdio>
