@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <exception>
 #include <mutex>
 #include <thread>
 #include <utility>
@@ -33,6 +34,22 @@ void keep_for_ever(std::shared_ptr<void> flight) {
   static auto& kept = *new std::vector<std::shared_ptr<void>>;
   const std::lock_guard lock(mutex);
   kept.push_back(std::move(flight));
+}
+
+// The exception being handled, whatever it is (a fold may fail too), as what poisons a
+// communicator.
+CommError cause_of_failure() {
+  try {
+    throw;
+  } catch (const CommError& error) {
+    return error;
+  } catch (const Error& error) {
+    return CommError({error.problem(), error.fix(), error.where()});
+  } catch (const std::exception& error) {
+    return CommError({error.what(), "mend what this message complains about"});
+  } catch (...) {
+    return CommError({"a collective threw something that is not a std::exception", poisoned_fix});
+  }
 }
 
 }  // namespace
@@ -119,8 +136,8 @@ Work Communicator::run(Call call, core::Stream& after) {
     flight->state = start(flight->calls, after);
     in_flight_.push_back(flight);
     advance(*flight);
-  } catch (const CommError& why) {
-    give_out_poison(why);
+  } catch (...) {
+    give_out_poison(cause_of_failure());
     throw;
   }
   if (flight->is_finished) in_flight_.pop_back();
@@ -150,8 +167,8 @@ void Communicator::poll() {
   if (poison_) return;
   try {
     for (const auto& flight : in_flight_) advance(*flight);
-  } catch (const CommError& why) {
-    give_out_poison(why);
+  } catch (...) {
+    give_out_poison(cause_of_failure());
     throw;
   }
   std::erase_if(in_flight_, [](const auto& flight) { return flight->is_finished; });

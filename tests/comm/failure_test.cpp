@@ -85,6 +85,33 @@ TEST(Failure, AWorkThatWasUnderWayWhenTheCommunicatorFailedThrowsToo) {
   });
 }
 
+// A transport whose every call fails while it makes progress, as a fold without a backend does.
+class Faulty final : public Communicator {
+ public:
+  Faulty() : Communicator(comm::Membership{.rank = 0, .size = 2, .transport = "faulty"}) {}
+  bool is_aborted = false;
+
+ private:
+  struct State final : comm::Work::State {
+    bool advance() override {
+      if (++calls == 2) throw DeviceError({"no backend", "install one"});
+      return false;
+    }
+    int calls = 0;
+  };
+  std::unique_ptr<comm::Work::State> start(std::span<const comm::Call>, core::Stream&) override {
+    return std::make_unique<State>();
+  }
+  void abort(const CommError&) noexcept override { is_aborted = true; }
+};
+
+TEST(Failure, AnyExceptionOnTheWayPoisonsAndReachesTheCaller) {
+  Faulty ranks;
+  EXPECT_THROW(ranks.barrier(), DeviceError);
+  EXPECT_TRUE(ranks.is_aborted);
+  EXPECT_THAT(failure_of_all_reduce(ranks), HasSubstr("it failed before: no backend"));
+}
+
 TEST(Failure, ADelayedCallIsWaitedFor) {
   const auto late =
       Disturbance{.kind = Disturbance::Kind::delay, .rank = 2, .sequence = 1, .delay = 100ms};
