@@ -16,26 +16,12 @@ find_package(nlohmann_json REQUIRED)
 find_package(xxHash REQUIRED)
 find_package(ZLIB REQUIRED)
 
-# Asked without a version: Eigen's own version file refuses newer majors.
-find_package(Eigen3 REQUIRED)
-if(Eigen3_VERSION VERSION_LESS 3.4)
-  message(FATAL_ERROR "Eigen ${Eigen3_VERSION} is too old; install 3.4 or newer (libeigen3-dev)")
-endif()
-
-set(LOCKSTEP_HAS_ONEDNN OFF)
-if(LOCKSTEP_WITH_ONEDNN STREQUAL "ON")
-  find_package(OneDNN REQUIRED)
-  set(LOCKSTEP_HAS_ONEDNN ON)
-elseif(LOCKSTEP_WITH_ONEDNN STREQUAL "AUTO")
-  find_package(OneDNN QUIET)
-  set(LOCKSTEP_HAS_ONEDNN ${OneDNN_FOUND})
-  if(NOT OneDNN_FOUND)
-    message(STATUS "LOCKSTEP_WITH_ONEDNN: off (dnnl.h or libdnnl not found; "
-                   "install libdnnl-dev for faster GEMM and convolution)")
-  endif()
-endif()
-
 if(LOCKSTEP_TESTS)
   find_package(GTest REQUIRED)
+  # The reference of the kernels' tests. Asked without a version: Eigen's own version file refuses newer majors.
+  find_package(Eigen3 REQUIRED)
+  if(Eigen3_VERSION VERSION_LESS 3.4)
+    message(FATAL_ERROR "Eigen ${Eigen3_VERSION} is too old; install 3.4 or newer (libeigen3-dev)")
+  endif()
   include(GoogleTest)
 endif()

@@ -30,11 +30,7 @@ class CpuBackend final : public Backend {
   void fold(const FoldCall& call, Stream&) override { cpu::fold(call); }
 };
 
-#ifdef LOCKSTEP_HAS_ONEDNN
-constexpr const char* description = LOCKSTEP_CPU_VARIANT ", oneDNN";
-#else
 constexpr const char* description = LOCKSTEP_CPU_VARIANT;
-#endif
 
 // A plug-in may meet an older processor than the one that it was built for.
 const char* missing_feature() {

@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <Eigen/Core>
+
 #include <cmath>
 #include <limits>
 #include <ostream>
@@ -13,6 +15,8 @@ namespace {
 
 using testing::Array;
 using testing::Layout;
+
+using Matrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 
 struct Case {
   DType dtype = DType::f32;
@@ -62,13 +66,12 @@ std::vector<double> expected(const Case& c, const Array& a, const Array& b, cons
   const std::vector<double> left = a.values(), right = b.values();
   std::vector<double> result;
   for (std::int64_t n = 0; n < std::max<std::int64_t>(c.batch, 1); ++n) {
+    const Matrix product =
+        Eigen::Map<const Matrix>(left.data() + n * c.rows * c.depth, c.rows, c.depth) *
+        Eigen::Map<const Matrix>(right.data() + n * c.depth * c.columns, c.depth, c.columns);
     for (std::int64_t i = 0; i < c.rows; ++i) {
       for (std::int64_t j = 0; j < c.columns; ++j) {
-        double sum = 0;
-        for (std::int64_t k = 0; k < c.depth; ++k) {
-          sum += left[static_cast<std::size_t>((n * c.rows + i) * c.depth + k)] *
-                 right[static_cast<std::size_t>((n * c.depth + k) * c.columns + j)];
-        }
+        double sum = product(i, j);
         if (c.has_bias) sum += bias.at(j);
         sum = activated(c.activation, sum);
         if (c.write == Write::add) sum += out.at(static_cast<std::int64_t>(result.size()));

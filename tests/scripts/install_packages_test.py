@@ -27,7 +27,7 @@ class InstallPackages(ScriptTest):
         self.assertFalse(log.exists())
 
     def test_quickstart_and_test_pass_that_refusal_on(self):
-        self.machine(user=1000, missing=["libdnnl-dev"])
+        self.machine(user=1000, missing=["libspdlog-dev"])
         for script in ("quickstart", "test"):
             result = self.run_alone(ROOT / "scripts" / script)
             self.assertEqual(result.returncode, 3, result.stderr)

@@ -19,7 +19,7 @@ struct Host {
 struct PluginAnswer {
   std::uint64_t abi = 0;              // must equal the library's own number
   void* object = nullptr;             // e.g. a kernels::Backend; owned by the plug-in
-  const char* description = nullptr;  // "avx512, oneDNN 2.6.3"; the reason where object is null
+  const char* description = nullptr;  // "avx512"; the reason where object is null
 };
 using PluginEntry = PluginAnswer (*)(const Host*);
 

@@ -15,7 +15,7 @@ Backend& backend(Device device);
 struct BackendStatus {
   std::string name;  // "cpu"
   bool is_available = false;
-  std::string description;  // "avx512, oneDNN 2.6.3", or the reason
+  std::string description;  // "avx512", or the reason
 };
 std::vector<BackendStatus> backends();
 
