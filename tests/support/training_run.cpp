@@ -58,9 +58,10 @@ std::unique_ptr<nn::Module> model_for(Model model) {
     return std::make_unique<nn::Sequential>(nn::Linear(8, 33), nn::Relu(), nn::Dropout(0.3),
                                             nn::Linear(33, 17), nn::Tanh(), nn::Linear(17, 3));
   }
-  return std::make_unique<nn::Sequential>(nn::Conv2d(1, 5, {.padding = 1}), nn::BatchNorm(5),
-                                          nn::Relu(), nn::MaxPool2d(), nn::Dropout(0.2),
-                                          nn::Flatten(), nn::Linear(45, 3));
+  const std::int64_t channels = model == Model::cnn ? 5 : 128;
+  return std::make_unique<nn::Sequential>(
+      nn::Conv2d(1, channels, {.padding = 1}), nn::BatchNorm(channels), nn::Relu(), nn::MaxPool2d(),
+      nn::Dropout(0.2), nn::Flatten(), nn::Linear(9 * channels, 3));
 }
 
 std::uint64_t fingerprint_after(World& world, const TrainingRun& run) {

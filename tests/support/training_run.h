@@ -25,7 +25,7 @@ struct ShardedBatch {
 // Rows of x and y cut among all shards; those of `shards` are kept.
 ShardedBatch sharded(const Tensor& x, const Tensor& y, const core::ShardRange& shards);
 
-enum class Model { mlp, cnn };
+enum class Model { mlp, cnn, wide_cnn };
 
 struct TrainingRun {
   Model model = Model::mlp;
@@ -39,7 +39,7 @@ struct TrainingRun {
 // The samples of a step, cut among the shards.
 ShardedBatch batch_of(const TrainingRun& run, int step, const core::ShardRange& shards);
 // An MLP with dropout (8 inputs, 3 classes), or a CNN with batch normalisation and dropout (6 x 6 x
-// 1).
+// 1), with 5 channels or, wide, with 128.
 std::unique_ptr<nn::Module> model_for(Model model);
 // Trains with momentum; the fingerprint covers parameters, buffers and the optimizer's state.
 std::uint64_t fingerprint_after(World& world, const TrainingRun& run);

@@ -30,7 +30,9 @@ struct FlightEntry {
 // A ring of the most recent calls, oldest first.
 class FlightRecord {
  public:
-  explicit FlightRecord(std::size_t capacity = 1000) : capacity_(capacity) {}
+  explicit FlightRecord(std::size_t capacity = 1000) : capacity_(capacity) {
+    ring_.reserve(capacity);  // a call allocates nothing
+  }
 
   void start(const Call& call);
   void finish(std::uint64_t sequence);
