@@ -89,7 +89,8 @@ TEST(Safetensors, AlignsEveryTensorToItsElements) {
   save_safetensors(scratch / "x", {{"a", zeros({3}, {.dtype = DType::u8})},
                                    {"b", zeros({3}, {.dtype = DType::f64})},
                                    {"c", zeros({3}, {.dtype = DType::f16})}});
-  for (const auto& entry : SafetensorsFile(scratch / "x").entries()) {
+  const SafetensorsFile file(scratch / "x");
+  for (const auto& entry : file.entries()) {
     EXPECT_EQ(entry.begin % size_of(entry.dtype), 0U) << entry.name;
   }
 }
