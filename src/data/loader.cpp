@@ -30,7 +30,8 @@ void check_options(const DatasetPointer& dataset, const LoaderOptions& options) 
 
 }  // namespace
 
-Loader::Loader(DatasetPointer dataset, const LoaderOptions& options, core::ShardRange shards) {
+Loader::Loader(const DatasetPointer& dataset, const LoaderOptions& options,
+               core::ShardRange shards) {
   check_options(dataset, options);
   impl_ = std::make_shared<Impl>(dataset, options, shards);
 }

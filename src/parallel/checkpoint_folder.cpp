@@ -155,8 +155,7 @@ Manifest verify_checkpoint(const fs::path& path) {
   if (!fs::exists(path / manifest_name)) {
     refuse(fmt::format("it is half written: it has no {}", manifest_name));
   }
-  const Manifest manifest =
-      manifest_from(obs::read_text(path / manifest_name), path / manifest_name);
+  Manifest manifest = manifest_from(obs::read_text(path / manifest_name), path / manifest_name);
   for (const char* name : {model_name, optimizer_name}) {
     if (!manifest.files.contains(name)) refuse(fmt::format("its manifest does not list {}", name));
   }

@@ -40,7 +40,7 @@ class Loader {
   using Options = LoaderOptions;
 
   // UsageError for a batch below 1 or a negative prefetch.
-  Loader(DatasetPointer dataset, const LoaderOptions& options, core::ShardRange shards = {});
+  Loader(const DatasetPointer& dataset, const LoaderOptions& options, core::ShardRange shards = {});
   Loader(Loader&&) noexcept;
   Loader& operator=(Loader&&) noexcept;
   ~Loader();
