@@ -9,7 +9,7 @@ using namespace lockstep;
 data::DatasetPointer circle(std::int64_t count) {
   const core::RandomScope keys(1, 0, 0);
   const Tensor x = uniform({count, 2}, {.low = -1, .high = 1});
-  const Tensor y = empty({count}, {.dtype = DType::i64});
+  Tensor y = empty({count}, {.dtype = DType::i64});
   for (std::int64_t i = 0; i < count; ++i) {
     const double a = x.at({i, 0}), b = x.at({i, 1});
     y.set({i}, a * a + b * b < 0.5);
