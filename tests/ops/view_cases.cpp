@@ -131,13 +131,13 @@ std::vector<OpCase> reshaped_cases() {
 }
 
 OpCase slice_case(const char* name, int axis, std::int64_t begin, std::int64_t end,
-                  std::int64_t step, std::int64_t first) {
+                  std::int64_t step) {
   return view(
       name, "slice", {{5, 7}, {6, 33}}, {0, 6},
       [=](const Tensor& x) { return slice(x, axis, begin, end, step); },
       [=](const Dense& x) {
         Shape shape = x.shape;
-        const std::int64_t from = std::min(first < 0 ? first + shape[axis] : first, shape[axis]);
+        const std::int64_t from = std::min(begin < 0 ? begin + shape[axis] : begin, shape[axis]);
         const std::int64_t last = std::min(end < 0 ? end + shape[axis] : end, shape[axis]);
         shape[axis] = std::max<std::int64_t>(0, (last - from + step - 1) / step);
         return picked(x, shape, [=](std::vector<std::int64_t> at) {
@@ -161,8 +161,8 @@ std::vector<OpCase> sliced_cases() {
   expand_case.random = [](std::mt19937& generator) {
     return Arguments{{{random_size(generator), 1}}};
   };
-  return {slice_case("slice", 0, 1, 4, 1, 1), slice_case("slice_strided", 1, 1, 100, 3, 1),
-          slice_case("slice_negative", 1, -3, -1, 1, -3), expand_case};
+  return {slice_case("slice", 0, 1, 4, 1), slice_case("slice_strided", 1, 1, 100, 3),
+          slice_case("slice_negative", 1, -3, -1, 1), expand_case};
 }
 
 OpCase cat_case(const char* name, std::vector<Shape> shapes, int axis, std::vector<Shape> empty) {
