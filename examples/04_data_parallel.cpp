@@ -27,9 +27,9 @@ int main(int argc, char** argv) {
     double loss = 0;
     for (int epoch = 0; epoch < 5; ++epoch) {
       for (auto& batch : train.epoch(epoch)) {
-        loss = ranks.step(batch, [&](const data::Batch& part) {
-          return cross_entropy(model(part.x), part.y);
-        }).loss;
+        const StepReport report = ranks.step(
+            batch, [&](const data::Batch& part) { return cross_entropy(model(part.x), part.y); });
+        loss = report.loss;
       }
     }
     if (world.is_root()) std::printf("loss %.4f on %d ranks\n", loss, world.size());

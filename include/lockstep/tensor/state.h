@@ -16,7 +16,8 @@ using State = std::vector<std::pair<std::string, Tensor>>;
 // UsageError names the first missing, extra or misshapen one and copies nothing then.
 void load_state(const State& into, const State& from);
 
-// A 64-bit hash of all names, shapes, dtypes and elements: equal states have equal fingerprints, bit for bit.
+// A 64-bit hash of all names, shapes, dtypes and elements: equal states have equal fingerprints,
+// bit for bit.
 std::uint64_t fingerprint(const State& state);
 
 }  // namespace lockstep
