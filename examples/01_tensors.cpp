@@ -25,7 +25,7 @@ int main() {
   std::cout << "x x^T = " << matmul(x, transpose(x)) << "\n";
 
   // A copy of a Tensor is another handle on the same elements; a view looks at them in another way.
-  const Tensor same = x;
+  const Tensor same = x;  // NOLINT: a second handle is the point
   const Tensor second_row = slice(x, 0, 1, 2);
   fill_(second_row, 0);
   std::cout << "after zeroing the second row: " << same << "\n";

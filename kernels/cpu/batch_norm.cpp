@@ -179,7 +179,8 @@ template <class T> class Job {
   void take_block(std::int64_t first, std::int64_t n, Line& sum, Line& shift,
                   Moments& block) const {
     const T* const x = call_.x.template as<T>();
-    block.clear(static_cast<double>(n / channels_));
+    const std::int64_t rows = n / channels_;
+    block.clear(static_cast<double>(rows));
     std::fill(sum.begin(), sum.end(), A(0));
     each_line(first, first + n, [&](std::int64_t i, std::int64_t count) {
       LS_SIMD

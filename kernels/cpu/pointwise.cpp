@@ -1,5 +1,7 @@
 #include "kernels/math/pointwise.h"
 
+#include <algorithm>
+#include <iterator>
 #include <type_traits>
 
 #include "kernels/cpu/convert.h"
@@ -195,7 +197,7 @@ template <class T> class Job {
     for (std::int64_t first = begin; first < end; first += step) {
       const std::int64_t n = std::min(step, end - first);
       const A* in[4];
-      for (int i = 0; i < 4; ++i) in[i] = buffers[1];
+      std::fill(std::begin(in), std::end(in), buffers[1]);
       for (int i = 0; i < inputs_; ++i) {
         const Order& order = orders[i + 1];
         if (std::is_same_v<T, A> && order.is_dense && n % lane_block == 0) {

@@ -158,7 +158,8 @@ View slice_of(const View& view, const RowsCall& call, const Turn& turn, std::int
   const bool is_full = view.rank() == call.in[0].rank();
   const int beside = is_full || turn.axis < call.axis ? turn.axis : turn.axis - 1;
   for (int axis = 0; axis < view.rank(); ++axis) {
-    if (axis != beside && !(is_full && axis == call.axis)) slice.sizes[axis] = 1;
+    const bool is_turned = is_full && axis == call.axis;
+    if (axis != beside && !is_turned) slice.sizes[axis] = 1;
   }
   slice.sizes[beside] = count;
   offset += first * view.strides[beside];

@@ -22,13 +22,13 @@ std::string place(const std::string& described, std::source_location at) {
 
 void describe_thread(std::string where) { thread_description = std::move(where); }
 
-Error::Error(Complaint complaint, std::source_location where)
+Error::Error(const Complaint& complaint, std::source_location where)
     : Error(complaint, place(complaint.at, where)) {}
 
-Error::Error(Complaint complaint, std::string where)
+Error::Error(const Complaint& complaint, std::string where)
     : std::runtime_error(complaint.what + "\n  where: " + where + "\n  fix:   " + complaint.fix),
-      problem_(std::move(complaint.what)),
+      problem_(complaint.what),
       where_(std::move(where)),
-      fix_(std::move(complaint.fix)) {}
+      fix_(complaint.fix) {}
 
 }  // namespace lockstep

@@ -27,7 +27,7 @@ kernels::OpId op_of(Activation activation) {
 Tensor before_activation(Backend& on, core::Stream& s, Activation activation, const View& y,
                          const Tensor& g) {
   if (activation == Activation::none) return g;
-  const Tensor result = empty(g.meta());
+  Tensor result = empty(g.meta());
   on.pointwise({.op = op_of(activation),
                 .pass = Pass::slope,
                 .in = {View{}, y, g.view()},

@@ -62,7 +62,7 @@ Tensor one_hot(const Tensor& index, std::int64_t classes, DType dtype) {
   detail::check_indices("one_hot", "index", index, classes);
   Shape shape = index.shape();
   shape.append(classes);
-  const Tensor hot = empty({shape, dtype, index.device()});
+  Tensor hot = empty({shape, dtype, index.device()});
   const Tensor one = full({}, 1, {.dtype = dtype, .device = index.device()});
   const View position = detail::with_axes(index.view(), 1U << index.rank(), index.rank() + 1);
   kernels::backend(index.device())

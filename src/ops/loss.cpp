@@ -72,7 +72,7 @@ struct CrossEntropy {
  private:
   // g / n, a scalar.
   static Tensor evenly(Backend& on, core::Stream& s, const Saved& kept, const Tensor& g) {
-    const Tensor scaled = scalar_like(g);
+    Tensor scaled = scalar_like(g);
     const double samples = static_cast<double>(kept[0].tensor().shape()[0]);
     on.copy({.in = g.view(), .out = scaled.view(), .scale = 1 / samples}, s);
     return scaled;
@@ -81,7 +81,7 @@ struct CrossEntropy {
   static Tensor weighted(Backend& on, core::Stream& s, const Saved& kept, const Tensor& g) {
     const Tensor share = scalar_like(g);
     combine<math::Div>(on, s, g.view(), kept[4], share.view());
-    const Tensor scaled = empty(kept[3].tensor().meta());
+    Tensor scaled = empty(kept[3].tensor().meta());
     combine<math::Mul>(on, s, kept[3], share.view(), scaled.view());
     return scaled;
   }

@@ -20,7 +20,7 @@ using kernels::Pass;
 
 // 1 / sqrt(variance + epsilon): what training's pass hands out, and evaluation's backward asks for.
 Tensor inverse_deviation(Backend& on, core::Stream& s, const Tensor& variance, double epsilon) {
-  const Tensor result = empty(variance.meta());
+  Tensor result = empty(variance.meta());
   const View out = result.view();
   on.pointwise({.op = pointwise_id<math::Affine>,
                 .in = {variance.view()},

@@ -171,7 +171,7 @@ Tensor argmax(const Tensor& x, int axis, const ReduceOptions& options) {
   detail::check_numeric("argmax", "x", x);
   const Reduced over = reduced("argmax", x, axis, options);
   check_some("argmax", over);
-  const Tensor index = empty({over.shape(), DType::i64, x.device()});
+  Tensor index = empty({over.shape(), DType::i64, x.device()});
   kernels::backend(x.device())
       .reduce({.op = ReduceOp::argmax, .in = x.view(), .out = over.aligned(index.view())},
               core::current_stream(x.device()));

@@ -51,7 +51,7 @@ TEST(Allocator, CountsWhatIsInUse) {
   {
     const Memory memory = cpu().allocate(1 << 20);
     EXPECT_EQ(cpu().statistics().in_use, before.in_use + memory->bytes());
-    const Memory same = memory;  // a second handle is no second block
+    const Memory same = memory;  // NOLINT: a second handle is no second block
     EXPECT_EQ(cpu().statistics().in_use, before.in_use + memory->bytes());
   }
   const auto after = cpu().statistics();

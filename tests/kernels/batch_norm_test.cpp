@@ -11,7 +11,6 @@ namespace {
 
 using testing::Array;
 using testing::is_near;
-using testing::random_int;
 using testing::tolerance_of;
 
 void run(const BatchNormCall& call) { backend({}).batch_norm(call, core::current_stream({})); }

@@ -11,7 +11,6 @@ namespace lockstep::kernels {
 namespace {
 
 using testing::Array;
-using testing::is_near;
 using testing::Operand;
 using testing::random_int;
 

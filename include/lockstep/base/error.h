@@ -19,14 +19,15 @@ struct Complaint {
 // Base of all exceptions of the library. what() is the full text: what, where, fix, one line each.
 class __attribute__((visibility("default"))) Error : public std::runtime_error {
  public:
-  explicit Error(Complaint complaint, std::source_location where = std::source_location::current());
+  explicit Error(const Complaint& complaint,
+                 std::source_location where = std::source_location::current());
 
   const std::string& problem() const noexcept { return problem_; }
   const std::string& where() const noexcept { return where_; }
   const std::string& fix() const noexcept { return fix_; }
 
  private:
-  Error(Complaint complaint, std::string where);
+  Error(const Complaint& complaint, std::string where);
   std::string problem_;
   std::string where_;
   std::string fix_;
