@@ -44,7 +44,7 @@ std::vector<Cell> cells(const Dense& x, const Mask& mask, bool keep, Shape& shap
   return all;
 }
 
-std::function<Dense(const std::vector<Dense>&)> reduced(Mask mask, bool keep,
+std::function<Dense(const std::vector<Dense>&)> reduced(const Mask& mask, bool keep,
                                                         double (*result)(const Cell&)) {
   return [=](const std::vector<Dense>& in) {
     Shape shape;
@@ -65,7 +65,7 @@ bool first(int axis, int) { return axis == 0; }
 bool last(int axis, int rank) { return axis == rank - 1; }
 bool ends(int axis, int rank) { return axis == 0 || axis == rank - 1; }
 
-OpCase reduction(const char* name, const char* op, std::function<Tensor(const Tensor&)> call,
+OpCase reduction(const char* name, const char* op, const std::function<Tensor(const Tensor&)>& call,
                  std::function<Dense(const std::vector<Dense>&)> reference) {
   return {
       .name = name,

@@ -21,9 +21,9 @@ Dense same(const Dense& x, const Shape& shape) {
   return out;
 }
 
-OpCase view(const char* name, const char* op, std::vector<Shape> shapes, const Shape& empty,
-            std::function<Tensor(const Tensor&)> call,
-            std::function<Dense(const Dense&)> reference) {
+OpCase view(const char* name, const char* op, const std::vector<Shape>& shapes, const Shape& empty,
+            const std::function<Tensor(const Tensor&)>& call,
+            const std::function<Dense(const Dense&)>& reference) {
   OpCase row{.name = name,
              .op = op,
              .call = [=](const Tensors& in) { return call(in[0]); },
@@ -165,7 +165,8 @@ std::vector<OpCase> sliced_cases() {
           slice_case("slice_negative", 1, -3, -1, 1), expand_case};
 }
 
-OpCase cat_case(const char* name, std::vector<Shape> shapes, int axis, std::vector<Shape> empty) {
+OpCase cat_case(const char* name, const std::vector<Shape>& shapes, int axis,
+                const std::vector<Shape>& empty) {
   const auto of = [](const std::vector<Shape>& all) {
     Arguments arguments;
     for (const Shape& shape : all) arguments.push_back({shape});
