@@ -21,13 +21,13 @@ using tests::Scratch;
 const std::string small = {0, 0, 8, 2, 0, 0, 0, 2, 0, 0, 0, 3, 1, 2, 3, 4, 5, char(255)};
 
 std::filesystem::path written(const Scratch& scratch, const std::string& bytes) {
-  const auto file = scratch / "file";
+  auto file = scratch / "file";
   std::ofstream(file, std::ios::binary) << bytes;
   return file;
 }
 
 std::filesystem::path packed(const Scratch& scratch, const std::string& bytes) {
-  const auto file = scratch / "file.gz";
+  auto file = scratch / "file.gz";
   const gzFile out = gzopen(file.c_str(), "wb9");
   gzwrite(out, bytes.data(), static_cast<unsigned>(bytes.size()));
   gzclose(out);

@@ -41,7 +41,7 @@ Tensor random_tensor(std::mt19937& random) {
 // A file with this header, padded as asked, and `payload` bytes of zeros.
 std::filesystem::path crafted(const Scratch& scratch, const std::string& header,
                               std::size_t payload) {
-  const auto path = scratch / "crafted";
+  auto path = scratch / "crafted";
   std::ofstream out(path, std::ios::binary);
   const std::uint64_t length = header.size();
   out.write(reinterpret_cast<const char*>(&length), 8);

@@ -25,7 +25,7 @@ Tensor laid_out(const Tensor& values, Layout layout) {
   if (layout == Layout::strided) {
     sizes[sizes.rank() - 1] *= 2;
     const Tensor wide = full(sizes, 1, {.dtype = values.dtype()});
-    const Tensor view = sliced_view(wide, -1, 0, sizes[sizes.rank() - 1], 2);
+    Tensor view = sliced_view(wide, -1, 0, sizes[sizes.rank() - 1], 2);
     copy_elements(values, view);
     return view;
   }
