@@ -34,7 +34,7 @@ Tensor laid_out(const Tensor& values, Layout layout) {
     order[axis] = sizes.rank() - 1 - axis;
     sizes[axis] = values.shape()[sizes.rank() - 1 - axis];
   }
-  const Tensor view = permuted_view(empty(sizes, {.dtype = values.dtype()}), order);
+  Tensor view = permuted_view(empty(sizes, {.dtype = values.dtype()}), order);
   copy_elements(values, view);
   return view;
 }
