@@ -18,10 +18,15 @@ constexpr std::size_t large = 4096;
 std::atomic<bool> is_counting{false};
 std::atomic<long> large_allocations{0};
 std::atomic<long> mappings{0};
+std::atomic<long> live_bytes{
+    0};  // not mallinfo's, which takes freed blocks in thread caches for live
 
-void count(std::size_t bytes) {
+void* counted(void* block, std::size_t bytes) {
   if (is_counting && bytes > large) ++large_allocations;
+  live_bytes += static_cast<long>(malloc_usable_size(block));
+  return block;
 }
+void discount(void* block) { live_bytes -= static_cast<long>(malloc_usable_size(block)); }
 
 }  // namespace
 
@@ -31,28 +36,27 @@ void* __libc_malloc(std::size_t);                 // NOLINT
 void* __libc_calloc(std::size_t, std::size_t);    // NOLINT
 void* __libc_realloc(void*, std::size_t);         // NOLINT
 void* __libc_memalign(std::size_t, std::size_t);  // NOLINT
+void __libc_free(void*);                          // NOLINT
 
 // These take the place of the C library's for the whole process, plug-ins included.
-void* malloc(std::size_t bytes) {
-  count(bytes);
-  return __libc_malloc(bytes);
-}
+void* malloc(std::size_t bytes) { return counted(__libc_malloc(bytes), bytes); }
 void* calloc(std::size_t number, std::size_t bytes) {
-  count(number * bytes);
-  return __libc_calloc(number, bytes);
+  return counted(__libc_calloc(number, bytes), number * bytes);
 }
 void* realloc(void* block, std::size_t bytes) {
-  count(bytes);
-  return __libc_realloc(block, bytes);
+  discount(block);
+  return counted(__libc_realloc(block, bytes), bytes);
 }
 void* aligned_alloc(std::size_t alignment, std::size_t bytes) {
-  count(bytes);
-  return __libc_memalign(alignment, bytes);
+  return counted(__libc_memalign(alignment, bytes), bytes);
 }
 int posix_memalign(void** block, std::size_t alignment, std::size_t bytes) {
-  count(bytes);
-  *block = __libc_memalign(alignment, bytes);
+  *block = counted(__libc_memalign(alignment, bytes), bytes);
   return *block == nullptr ? ENOMEM : 0;
+}
+void free(void* block) {
+  discount(block);
+  __libc_free(block);
 }
 void* mmap(void* address, std::size_t bytes, int protection, int flags, int file, off_t offset) {
   if (is_counting) ++mappings;
@@ -78,13 +82,13 @@ TEST_P(SteadyStep, AllocatesNothingLargeAndMapsNothing) {
     ranks.step(batch, [&](const Part& part) { return cross_entropy((*model)(part.x), part.y); });
   };
   for (int i = 0; i < 8; ++i) step();
-  const std::size_t live = mallinfo2().uordblks;
+  const long live = live_bytes;
   is_counting = true;
   for (int i = 0; i < 20; ++i) step();
   is_counting = false;
   EXPECT_EQ(large_allocations, 0);
   EXPECT_EQ(mappings, 0);
-  EXPECT_EQ(mallinfo2().uordblks, live);
+  EXPECT_EQ(live_bytes, live);
 }
 
 INSTANTIATE_TEST_SUITE_P(Models, SteadyStep,
@@ -94,9 +98,12 @@ INSTANTIATE_TEST_SUITE_P(Models, SteadyStep,
 TEST(SteadyStep, CountsAnAllocationThatIsLarge) {
   large_allocations = 0;
   is_counting = true;
+  const long live = live_bytes;
   void* volatile block = std::malloc(large + 1);
   is_counting = false;
+  EXPECT_GT(live_bytes, live + static_cast<long>(large));
   std::free(block);
+  EXPECT_EQ(live_bytes, live);
   EXPECT_EQ(large_allocations, 1);
   large_allocations = 0;
 }
