@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 
 #include <functional>
+#include <numeric>
 
 #include "lockstep/core/shard.h"
+#include "src/comm/parts.h"
 
 namespace lockstep::comm {
 namespace {
@@ -17,22 +19,46 @@ class Examination {
   void run() const {
     if (call_.op == Op::barrier) return;
     check_buffers();
-    check_reduction();
+    if (is_reduction(call_.op)) check_reduction();
+    if (has_root(call_.op)) check_rank("root");
+    check_sides();
+  }
+
+ private:
+  void check_sides() const {
     switch (call_.op) {
       case Op::all_reduce:
-        return check_partials();
+        check_partials();
+        return check_same_counts();
+      case Op::reduce:
+        if (member_.rank == call_.root) check_same_counts();
+        return;
       case Op::reduce_scatter:
-        return check_parts(call_.in.front(), call_.out, "in", "out");
+        check_partials();
+        for (const core::ConstBuffer& in : call_.in) check_parts(in, call_.out, "in", "out");
+        return check_part(call_.out, "out");
       case Op::all_gather:
+        check_part(call_.in.front(), "in");
         return check_parts(call_.out, call_.in.front(), "out", "in");
+      case Op::gather:
+        check_part(call_.in.front(), "in");
+        if (member_.rank == call_.root) check_parts(call_.out, call_.in.front(), "out", "in");
+        return;
+      case Op::scatter:
+        check_part(call_.out, "out");
+        if (member_.rank == call_.root) check_parts(call_.in.front(), call_.out, "in", "out");
+        return;
+      case Op::all_to_all:
+        return check_all_to_all();
+      case Op::send:
+      case Op::receive:
+        return check_rank("peer");
       case Op::broadcast:
-        return check_root();
       case Op::barrier:
         return;
     }
   }
 
- private:
   template <class E> void require(bool status, const std::string& what, const char* fix) const {
     if (status) return;
     throw E({call_.description() + ": " + what, fix, place(member_, call_.out.device)}, call_.site);
@@ -62,7 +88,6 @@ class Examination {
   }
 
   void check_reduction() const {
-    if (call_.op != Op::all_reduce && call_.op != Op::reduce_scatter) return;
     const DType dtype = call_.out.dtype;
     require<DTypeError>(call_.reduce != Reduce::mean || is_floating(dtype),
                         fmt::format("the mean of {} is not a whole number", name_of(dtype)),
@@ -83,6 +108,9 @@ class Examination {
         fmt::format("{} partials, but this rank owns {} nodes of the tree of {} shards",
                     call_.in.size(), own.size(), call_.shards),
         "give one partial per node of core::maximal_subtrees(world.shards())");
+  }
+
+  void check_same_counts() const {
     for (const core::ConstBuffer& in : call_.in) {
       require<ShapeError>(in.count == call_.out.count,
                           fmt::format("in has {} elements, out has {}", in.count, call_.out.count),
@@ -91,14 +119,73 @@ class Examination {
     }
   }
 
+  // Whether counts (of a v-variant) are one for each rank; gives their sum.
+  std::int64_t sum_of(const std::vector<std::int64_t>& counts, const char* name) const {
+    require<ShapeError>(counts.size() == static_cast<std::size_t>(member_.size),
+                        fmt::format("{} {}, with {} ranks", counts.size(), name, member_.size),
+                        "give one count for each rank");
+    for (const std::int64_t count : counts) {
+      require<ShapeError>(count >= 0, fmt::format("{} hold {}", name, count),
+                          "give counts of 0 or more");
+    }
+    return std::accumulate(counts.begin(), counts.end(), std::int64_t{0});
+  }
+
+  // The buffer of one rank's part.
+  void check_part(const core::ConstBuffer& part, const char* name) const {
+    if (call_.counts.empty()) return;
+    sum_of(call_.counts, "counts");
+    const std::int64_t own = call_.counts[static_cast<std::size_t>(member_.rank)];
+    require<ShapeError>(
+        part.count == own,
+        fmt::format("{} has {} elements, but this rank's count is {}", name, part.count, own),
+        "make the buffer as long as counts says");
+  }
+
+  // `whole` holds a part for every rank; this rank's is `part`.
   void check_parts(const core::ConstBuffer& whole, const core::ConstBuffer& part,
                    const char* whole_name, const char* part_name) const {
-    require<ShapeError>(
-        whole.count == member_.size * part.count,
-        fmt::format("{} has {} elements, {} has {}, with {} ranks", whole_name, whole.count,
-                    part_name, part.count, member_.size),
-        "make the larger buffer's count the number of ranks times the smaller one's");
-    require_apart(part, whole, static_cast<std::size_t>(member_.rank) * part.bytes());
+    if (call_.counts.empty()) {
+      require<ShapeError>(
+          whole.count == member_.size * part.count,
+          fmt::format("{} has {} elements, {} has {}, with {} ranks", whole_name, whole.count,
+                      part_name, part.count, member_.size),
+          "make the larger buffer's count the number of ranks times the smaller one's");
+    } else {
+      check_sum(whole, call_.counts, whole_name, "counts");
+    }
+    const Parts parts(call_.counts, part.count);
+    require_apart(
+        part, whole,
+        static_cast<std::size_t>(parts.of(member_.rank).begin) * size_of(call_.out.dtype));
+  }
+
+  void check_sum(const core::ConstBuffer& whole, const std::vector<std::int64_t>& counts,
+                 const char* whole_name, const char* counts_name) const {
+    const std::int64_t sum = sum_of(counts, counts_name);
+    require<ShapeError>(whole.count == sum,
+                        fmt::format("{} has {} elements, but {} add up to {}", whole_name,
+                                    whole.count, counts_name, sum),
+                        "make the buffer as long as all parts together");
+  }
+
+  void check_all_to_all() const {
+    const core::ConstBuffer& in = call_.in.front();
+    require_apart(in, call_.out, 0);
+    if (call_.counts.empty() && call_.received.empty()) {
+      check_same_counts();
+      require<ShapeError>(in.count % member_.size == 0,
+                          fmt::format("{} elements for {} ranks", in.count, member_.size),
+                          "give every rank the same count, or use all_to_all_v");
+      return;
+    }
+    check_sum(in, call_.counts, "in", "sent");
+    check_sum(call_.out, call_.received, "out", "received");
+    const auto own = static_cast<std::size_t>(member_.rank);
+    require<ShapeError>(call_.counts[own] == call_.received[own],
+                        fmt::format("this rank sends itself {} elements and receives {}",
+                                    call_.counts[own], call_.received[own]),
+                        "give this rank's own part the same count in sent and received");
   }
 
   // a and b do not overlap, or a begins exactly `offset` bytes into b.
@@ -114,10 +201,11 @@ class Examination {
         "give the same buffer (or its part of this rank) or separate memory");
   }
 
-  void check_root() const {
+  void check_rank(const char* role) const {
     require<UsageError>(call_.root >= 0 && call_.root < member_.size,
-                        fmt::format("root {} of {} ranks", call_.root, member_.size),
-                        "give a root from 0 to size - 1");
+                        fmt::format("{} {} of {} ranks", role, call_.root, member_.size),
+                        std::string(role) == "root" ? "give a root from 0 to size - 1"
+                                                    : "give a peer from 0 to size - 1");
   }
 
   const Call& call_;
@@ -127,8 +215,9 @@ class Examination {
 }  // namespace
 
 std::string place(const Membership& member, Device device) {
-  return fmt::format("rank {} of {}, {}, transport {}", member.rank, member.size, name_of(device),
-                     member.transport);
+  const std::string group = member.group.name.empty() ? "" : " in " + member.group.name;
+  return fmt::format("rank {} of {}{}, {}, transport {}", member.rank, member.size, group,
+                     name_of(device), member.transport);
 }
 
 void check_arguments(const Call& call, const Membership& member) {

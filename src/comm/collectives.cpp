@@ -1,51 +1,17 @@
 #include "src/comm/collectives.h"
 
 #include <algorithm>
-#include <cstring>
+
+#include "src/comm/pieces.h"
 
 namespace lockstep::comm {
 namespace {
 
 enum Kind : std::int32_t { sending, receiving };
 
-constexpr std::size_t gather_piece = std::size_t{64} << 20;
 constexpr std::size_t broadcast_piece = std::size_t{512} << 10;
 
-std::int64_t pieces_of(std::size_t bytes, std::size_t piece) {
-  return static_cast<std::int64_t>((bytes + piece - 1) / piece);
-}
-
-// Calls visit(piece number, offset, bytes of the piece).
-template <class Visit>
-void for_each_piece(std::size_t bytes, std::size_t limit, const Visit& visit) {
-  for (std::int64_t piece = 0; piece < pieces_of(bytes, limit); ++piece) {
-    const std::size_t offset = static_cast<std::size_t>(piece) * limit;
-    visit(piece, offset, std::min(limit, bytes - offset));
-  }
-}
-
 }  // namespace
-
-void AllGather::begin() {
-  auto* out = static_cast<std::byte*>(out_.data);
-  const auto* in = static_cast<const std::byte*>(in_.data);
-  const std::size_t part = in_.bytes();
-  for_each_piece(part, gather_piece,
-                 [&](std::int64_t piece, std::size_t offset, std::size_t bytes) {
-                   const auto index = static_cast<std::uint64_t>(piece);
-                   for (int hop = 1; hop < size(); ++hop) {
-                     const int from = (rank() + size() - hop) % size();
-                     receive(from, index, out + static_cast<std::size_t>(from) * part + offset,
-                             bytes, {receiving, from, piece});
-                   }
-                   for (int hop = 1; hop < size(); ++hop) {
-                     const int to = (rank() + hop) % size();
-                     send(to, index, in + offset, bytes, {sending, to, piece});
-                   }
-                 });
-  auto* own = out + static_cast<std::size_t>(rank()) * part;
-  if (part > 0 && own != in) std::memcpy(own, in, part);
-}
 
 void Broadcast::begin() {
   const int distance = (rank() - root_ + size()) % size();

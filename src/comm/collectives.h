@@ -1,4 +1,4 @@
-// The collectives that move data without changing it, as state machines over messages.
+// Broadcast and barrier as state machines over messages.
 #pragma once
 
 #include <memory>
@@ -7,20 +7,6 @@
 #include "src/comm/exchange.h"
 
 namespace lockstep::comm {
-
-// Every rank sends its part straight to every other one.
-class AllGather final : public Exchange {
- public:
-  AllGather(const Call& call, int rank, int size, std::unique_ptr<Messages> messages)
-      : Exchange(rank, size, std::move(messages)), in_(call.in.front()), out_(call.out) {}
-
- private:
-  void begin() override;
-  void completed(const Token&) override {}
-
-  core::ConstBuffer in_;
-  core::Buffer out_;
-};
 
 // Down a binomial tree, piece by piece, so that ranks pass on the first piece while the next
 // arrives.

@@ -66,72 +66,43 @@ Communicator::~Communicator() {
   }
 }
 
-Work Communicator::all_reduce(core::ConstBuffer in, core::Buffer out, Reduce op,
-                              core::Stream& after, Site site) {
-  return run({.op = Op::all_reduce,
-              .reduce = op,
-              .shards = size(),
-              .in = {std::move(in)},
-              .out = std::move(out),
-              .site = site},
-             after);
+void Batch::submit(Call call, core::Stream& after) {
+  if (after_ != nullptr && after_ != &after) after.wait();  // a batch starts after one stream
+  after_ = &after;
+  calls_.push_back(std::move(call));
 }
 
-Work Communicator::all_reduce(Partials in, core::Buffer out, Reduce op, core::Stream& after,
-                              Site site) {
-  return run({.op = Op::all_reduce,
-              .reduce = op,
-              .shards = in.shards,
-              .in = {in.nodes.begin(), in.nodes.end()},
-              .out = std::move(out),
-              .site = site},
-             after);
-}
-
-Work Communicator::reduce_scatter(core::ConstBuffer in, core::Buffer out, Reduce op,
-                                  core::Stream& after, Site site) {
-  return run({.op = Op::reduce_scatter,
-              .reduce = op,
-              .shards = size(),
-              .in = {std::move(in)},
-              .out = std::move(out),
-              .site = site},
-             after);
-}
-
-Work Communicator::all_gather(core::ConstBuffer in, core::Buffer out, core::Stream& after,
-                              Site site) {
-  return run({.op = Op::all_gather, .in = {std::move(in)}, .out = std::move(out), .site = site},
-             after);
-}
-
-Work Communicator::broadcast(core::Buffer data, int root, core::Stream& after, Site site) {
-  return run({.op = Op::broadcast, .root = root, .in = {}, .out = std::move(data), .site = site},
-             after);
+Work Communicator::batch(const std::function<void(Batch&)>& calls, Site site) {
+  refuse_if_poisoned("batch", site);
+  Batch batch(member_);
+  calls(batch);
+  if (batch.calls_.empty()) return {};
+  return run(std::move(batch.calls_), *batch.after_);
 }
 
 void Communicator::barrier(Site site) {
   core::Stream host;
-  run({.op = Op::barrier, .in = {}, .out = {}, .site = site}, host).wait();
+  submit({.op = Op::barrier, .in = {}, .out = {}, .site = site}, host).wait();
 }
 
-Work Communicator::run(Call call, core::Stream& after) {
-  refuse_if_poisoned(call);
-  check_arguments(call, member_);
-  lockstep::check<DeviceError>(
-      serves(call.out.device),
-      [&] {
-        return Complaint{
-            fmt::format("{}: transport {} does not move memory of {}", call.description(),
-                        member_.transport, name_of(call.out.device)),
-            "move the data to the cpu first", place(member_, call.out.device)};
-      },
-      call.site);
-  call.sequence = ++sequence_;
-  record_.start(call);
+core::Memory Communicator::allocate(std::size_t bytes) {
+  return core::allocator({}).allocate(bytes);
+}
+
+Work Communicator::submit(Call call, core::Stream& after) {
+  std::vector<Call> calls;
+  calls.push_back(std::move(call));
+  return run(std::move(calls), after);
+}
+
+Work Communicator::run(std::vector<Call> calls, core::Stream& after) {
+  for (const Call& call : calls) examine(call);
   auto flight = std::make_shared<Work::Flight>();
   flight->home = this;
-  flight->calls.push_back(std::move(call));
+  flight->calls = std::move(calls);
+  for (Call& call : flight->calls) number(call);
+  // All of a batch have entries one after the other.
+  for (const Call& call : flight->calls) flight->last_entry = record_.start(call);
   try {
     flight->state = start(flight->calls, after);
     in_flight_.push_back(flight);
@@ -144,21 +115,50 @@ Work Communicator::run(Call call, core::Stream& after) {
   return Work(std::move(flight));
 }
 
-void Communicator::refuse_if_poisoned(const Call& call) const {
+void Communicator::examine(const Call& call) const {
+  if (poison_) refuse_if_poisoned(call.description(), call.site);
+  check_arguments(call, member_);
+  lockstep::check<DeviceError>(
+      serves(call.out.device),
+      [&] {
+        return Complaint{
+            fmt::format("{}: transport {} does not move memory of {}", call.description(),
+                        member_.transport, name_of(call.out.device)),
+            "move the data to the cpu first", place(member_, call.out.device)};
+      },
+      call.site);
+}
+
+void Communicator::number(Call& call) {
+  if (is_point_to_point(call.op)) {
+    auto& messages = call.op == Op::send ? sent_ : received_;
+    messages.resize(static_cast<std::size_t>(size()));
+    call.sequence = ++messages[static_cast<std::size_t>(call.root)];
+    return;
+  }
+  call.sequence = ++sequence_;
+  if (call.plan == 0) return;
+  call.is_checked = call.plan == unchecked_plan_;
+  if (call.is_checked) unchecked_plan_ = 0;
+}
+
+void Communicator::refuse_if_poisoned(const std::string& what, Site site) const {
   lockstep::check<CommError>(
       !poison_,
       [&] {
-        return Complaint{fmt::format("{} on a poisoned communicator; it failed before: {}",
-                                     call.description(), poison_->problem()),
-                         poisoned_fix, place(member_, call.out.device)};
+        return Complaint{fmt::format("{} on a poisoned communicator; it failed before: {}", what,
+                                     poison_->problem()),
+                         poisoned_fix, place(member_, {})};
       },
-      call.site);
+      site);
 }
 
 void Communicator::advance(Work::Flight& flight) {
   if (flight.state && !flight.state->advance()) return;
   flight.is_finished = true;
-  for (const Call& call : flight.calls) record_.finish(call.sequence);
+  const std::uint64_t first_entry = flight.last_entry - flight.calls.size() + 1;
+  for (std::uint64_t entry = first_entry; entry <= flight.last_entry; ++entry)
+    record_.finish(entry);
   flight.state.reset();
   flight.calls.clear();
 }
@@ -177,12 +177,12 @@ void Communicator::poll() {
 void Communicator::wait(Work::Flight& flight) {
   const auto begin = Clock::now();
   for (int polls = 1; !flight.is_finished; ++polls) {
-    refuse_if_poisoned(flight.calls.front());
+    const Call& call = flight.calls.front();
+    if (poison_) refuse_if_poisoned(call.description(), call.site);
     poll();
     if (flight.is_finished) return;
     if (polls >= polls_before_yield_) std::this_thread::yield();
     if (polls % polls_between_clock_reads != 0 || Clock::now() - begin < timeout_) continue;
-    const Call& call = flight.calls.front();
     const CommError why(
         {fmt::format("{} not finished after {:g} s", call.description(), timeout_.count() / 1000.0),
          "a rank did not make this call, stopped or died: look at the other ranks' messages; where "

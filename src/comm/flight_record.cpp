@@ -23,12 +23,13 @@ void trace(const FlightEntry& entry) {
 
 }  // namespace
 
-void FlightRecord::start(const Call& call) {
-  const FlightEntry entry{.sequence = call.sequence,
+std::uint64_t FlightRecord::start(const Call& call) {
+  const FlightEntry entry{.number = ++started_,
+                          .sequence = call.sequence,
                           .op = call.op,
                           .reduce = call.reduce,
                           .dtype = call.out.dtype,
-                          .count = call.out.count,
+                          .count = call.count(),
                           .root = call.root,
                           .site = call.site,
                           .started = FlightEntry::Clock::now(),
@@ -37,13 +38,14 @@ void FlightRecord::start(const Call& call) {
   if (ring_.size() < capacity_) {
     ring_.push_back(entry);
   } else {
-    ring_[(call.sequence - 1) % capacity_] = entry;
+    ring_[(started_ - 1) % capacity_] = entry;
   }
+  return started_;
 }
 
-void FlightRecord::finish(std::uint64_t sequence) {
-  FlightEntry& entry = ring_[(sequence - 1) % capacity_];
-  if (entry.sequence != sequence) return;  // so long ago that its place has been taken
+void FlightRecord::finish(std::uint64_t number) {
+  FlightEntry& entry = ring_[(number - 1) % capacity_];
+  if (entry.number != number) return;  // so long ago that its place has been taken
   entry.finished = FlightEntry::Clock::now();
   entry.is_finished = true;
   trace(entry);
@@ -52,7 +54,7 @@ void FlightRecord::finish(std::uint64_t sequence) {
 std::vector<FlightEntry> FlightRecord::entries() const {
   std::vector<FlightEntry> all = ring_;
   std::sort(all.begin(), all.end(),
-            [](const FlightEntry& a, const FlightEntry& b) { return a.sequence < b.sequence; });
+            [](const FlightEntry& a, const FlightEntry& b) { return a.number < b.number; });
   return all;
 }
 

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "src/comm/collectives.h"
+#include "src/comm/direct.h"
 
 namespace lockstep::comm {
 namespace {
@@ -32,14 +33,20 @@ std::unique_ptr<Work::State> MessageCommunicator::start(std::span<const Call> ca
 }
 
 std::unique_ptr<Work::State> MessageCommunicator::start_one(const Call& call) {
-  auto messages = open(call.sequence);
+  auto messages = open({call.sequence, is_point_to_point(call.op)});
   switch (call.op) {
     case Op::all_reduce:
     case Op::reduce_scatter:
+    case Op::reduce:
       return std::make_unique<Reduction>(call, forest_of(call.shards), rank(), size(),
                                          std::move(messages));
     case Op::all_gather:
-      return std::make_unique<AllGather>(call, rank(), size(), std::move(messages));
+    case Op::gather:
+    case Op::scatter:
+    case Op::all_to_all:
+    case Op::send:
+    case Op::receive:
+      return std::make_unique<Direct>(call, rank(), size(), std::move(messages));
     case Op::broadcast:
       return std::make_unique<Broadcast>(call, rank(), size(), std::move(messages));
     case Op::barrier:

@@ -14,8 +14,7 @@ class MessageCommunicator : public Communicator {
  protected:
   using Communicator::Communicator;
 
-  // The messages of the call of that number.
-  virtual std::unique_ptr<Messages> open(std::uint64_t sequence) = 0;
+  virtual std::unique_ptr<Messages> open(const Channel& channel) = 0;
 
  private:
   std::unique_ptr<Work::State> start(std::span<const Call> calls, core::Stream& after) final;

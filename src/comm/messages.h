@@ -15,7 +15,16 @@ struct Token {
   std::int64_t piece = 0;
 };
 
-// The messages of one collective on one rank. A send meets the receive of the same index on the
+// What messages belong to: a collective, or a send and its receive. A sequence is that of the
+// communicator's collectives or of the messages from one rank to another.
+struct Channel {
+  std::uint64_t sequence = 0;
+  bool is_point_to_point = false;
+
+  friend bool operator==(const Channel&, const Channel&) = default;
+};
+
+// The messages of one call on one rank. A send meets the receive of the same index on the
 // other side; between two ranks an index is used once in a collective.
 class Messages {
  public:

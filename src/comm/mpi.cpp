@@ -43,8 +43,8 @@ MPI_Comm duplicate_of_world() {
   return own;
 }
 
-Membership membership_of(MPI_Comm communicator) {
-  Membership member{.transport = "mpi"};
+Membership membership_of(MPI_Comm communicator, const Group& group) {
+  Membership member{.transport = "mpi", .group = group};
   MPI_Comm_rank(communicator, &member.rank);
   MPI_Comm_size(communicator, &member.size);
   MPI_Comm host = MPI_COMM_NULL;
@@ -66,16 +66,19 @@ std::uint64_t tags_of(MPI_Comm communicator) {
 
 // First base: MPI must run before the communicator exists and until it is freed.
 struct MpiHandle {
-  MpiLibrary library;
+  std::shared_ptr<MpiLibrary> library = std::make_shared<MpiLibrary>();
   MPI_Comm communicator = duplicate_of_world();
 };
 
 class Mpi final : private MpiHandle, public MessageCommunicator {
  public:
-  Mpi() : MessageCommunicator(membership_of(communicator)), tags_(tags_of(communicator)) {}
+  explicit Mpi(MpiHandle handle = {}, const Group& group = {})
+      : MpiHandle(std::move(handle)),
+        MessageCommunicator(membership_of(communicator, group)),
+        tags_(tags_of(communicator)) {}
   ~Mpi() override {
     if (is_poisoned()) {
-      library.abandon();
+      library->abandon();
     } else {
       MPI_Comm_free(&communicator);
     }
@@ -88,8 +91,17 @@ class Mpi final : private MpiHandle, public MessageCommunicator {
   }
 
  private:
-  std::unique_ptr<Messages> open(std::uint64_t sequence) override {
-    return std::make_unique<MpiMessages>(communicator, sequence, tags_);
+  std::unique_ptr<Messages> open(const Channel& channel) override {
+    return std::make_unique<MpiMessages>(communicator, channel, tags_);
+  }
+  std::unique_ptr<Communicator> subset(std::span<const int> ranks, int index,
+                                       const Group& group) override {
+    MPI_Comm part = MPI_COMM_NULL;
+    const int color = ranks.empty() ? MPI_UNDEFINED : ranks.front();
+    check_mpi(MPI_Comm_split(communicator, color, index, &part), "MPI_Comm_split");
+    if (part == MPI_COMM_NULL) return nullptr;
+    MPI_Comm_set_errhandler(part, MPI_ERRORS_RETURN);
+    return std::make_unique<Mpi>(MpiHandle{library, part}, group);
   }
   // MPI can neither cancel a send nor tell the peers; World ends the process.
   void abort(const CommError& /*why*/) noexcept override {}

@@ -16,8 +16,8 @@ void check_mpi(int status, const char* call,
 
 class MpiMessages final : public Messages {
  public:
-  MpiMessages(MPI_Comm communicator, std::uint64_t sequence, std::uint64_t tags)
-      : communicator_(communicator), sequence_(sequence), tags_(tags) {}
+  MpiMessages(MPI_Comm communicator, const Channel& channel, std::uint64_t tags)
+      : communicator_(communicator), channel_(channel), tags_(tags) {}
 
   void send(int peer, std::uint64_t index, const void* data, std::size_t bytes,
             Token token) override;
@@ -25,14 +25,17 @@ class MpiMessages final : public Messages {
   void poll(std::vector<Token>& finished) override;
 
  private:
-  // Calls under way differ in their upper part. MPI keeps the order of equal tags between two
-  // ranks, so that a collision could only confuse messages that are thousands of calls apart.
+  // The lower half of the tags is for collectives. Calls under way differ in their upper part. MPI
+  // keeps the order of equal tags between two ranks, so that a collision could only confuse
+  // messages that are thousands of calls apart.
   int tag(std::uint64_t index) const {
-    return static_cast<int>(((sequence_ << 18U) + index) % tags_);
+    const std::uint64_t half = tags_ / 2;
+    const std::uint64_t first = channel_.is_point_to_point ? half : 0;
+    return static_cast<int>(first + ((channel_.sequence << 18U) + index) % half);
   }
 
   MPI_Comm communicator_;
-  std::uint64_t sequence_;
+  Channel channel_;
   std::uint64_t tags_;
   std::vector<MPI_Request> requests_;
   std::vector<Token> tokens_;

@@ -4,6 +4,7 @@
 
 #include "lockstep/core/allocator.h"
 #include "lockstep/kernels/registry.h"
+#include "src/comm/parts.h"
 
 namespace lockstep::comm {
 namespace {
@@ -51,20 +52,24 @@ Forest::Forest(int size, int shards)
 
 ReductionPlan plan_of(const Call& call, int size) {
   const auto element = static_cast<std::int64_t>(size_of(call.out.dtype));
-  const std::int64_t count = call.out.count;
+  const std::int64_t count = call.op == Op::reduce ? call.in.front().count : call.out.count;
+  const std::size_t gathered =
+      static_cast<std::size_t>(count * element) * static_cast<std::size_t>(size);
   ReductionPlan plan{.owned = {}, .piece = static_cast<std::int64_t>(piece_bytes) / element};
   if (call.op == Op::reduce_scatter) {
-    for (int rank = 0; rank < size; ++rank)
-      plan.owned.push_back({rank * count, (rank + 1) * count});
-  } else if (size == 1 ||
-             call.out.bytes() * static_cast<std::size_t>(size) <= gathered_by_everyone) {
-    plan.owned.assign(static_cast<std::size_t>(size), {0, count});
+    const Parts parts(call.counts, count);
+    for (int rank = 0; rank < size; ++rank) plan.owned.push_back(parts.of(rank));
+  } else if (size == 1 || gathered <= gathered_by_everyone) {
+    const bool everyone_folds = call.op == Op::all_reduce;
+    plan.owned.assign(static_cast<std::size_t>(size), {0, everyone_folds ? count : 0});
+    plan.owned[static_cast<std::size_t>(call.root)] = {0, count};
     plan.piece = std::max<std::int64_t>(count, 1);
   } else {
     const auto line = static_cast<std::int64_t>(core::alignment) / element;
     for (int rank = 0; rank < size; ++rank)
       plan.owned.push_back(aligned_part(count, line, rank, size));
-    plan.shares_results = true;
+    plan.first_taker = call.op == Op::reduce ? call.root : 0;
+    plan.last_taker = call.op == Op::reduce ? call.root + 1 : size;
   }
   return plan;
 }
@@ -93,13 +98,14 @@ void Reduction::prepare_window() {
   const auto foreign = static_cast<std::size_t>(forest_->nodes() - forest_->nodes_of(rank()));
   scratch_stride_ = (bytes_of(longest) + core::alignment - 1) / core::alignment * core::alignment;
   window_.resize(std::min(rounds_under_way, static_cast<std::size_t>(rounds_)));
-  const std::size_t bytes = window_.size() * foreign * scratch_stride_;
+  const std::size_t blocks = foreign + (passes_results_on() ? 1 : 0);
+  const std::size_t bytes = window_.size() * blocks * scratch_stride_;
   if (bytes > 0) scratch_ = core::allocator(call_.out.device).allocate(bytes);
   for (std::size_t slot = 0; slot < window_.size(); ++slot) {
     window_[slot].unsent.resize(static_cast<std::size_t>(size()));
     if (bytes > 0) {
       window_[slot].scratch =
-          static_cast<std::byte*>(scratch_->data()) + slot * foreign * scratch_stride_;
+          static_cast<std::byte*>(scratch_->data()) + slot * blocks * scratch_stride_;
     }
   }
 }
@@ -148,7 +154,7 @@ void Reduction::send_partials(std::size_t slot, int owner) {
 void Reduction::receive_result(std::size_t slot, int owner) {
   Round& round = window_[slot];
   const core::Range piece = piece_of(owner, round.number);
-  if (!plan_.shares_results || piece.count() == 0) return;
+  if (!plan_.takes(rank()) || piece.count() == 0) return;
   ++round.open;
   receive(owner, index_of(round, forest_->nodes()), result_at(piece.begin), bytes_of(piece.count()),
           {result_received, owner, static_cast<std::int64_t>(slot)});
@@ -173,14 +179,15 @@ void Reduction::completed(const Token& token) {
 void Reduction::fold_if_ready(std::size_t slot) {
   Round& round = window_[slot];
   if (round.is_folded || round.missing > 0) return;
-  const bool everyone_folds = call_.op == Op::all_reduce && !plan_.shares_results;
+  const bool is_shared = plan_.last_taker > 0;
+  const bool everyone_folds = call_.op == Op::all_reduce && !is_shared;
   const bool all_sent =
       std::all_of(round.unsent.begin(), round.unsent.end(), [](int n) { return n == 0; });
   if (everyone_folds && !all_sent) return;  // `out` may be a partial that is still being sent
   round.is_folded = true;
   if (piece_of(rank(), round.number).count() == 0) return;
   fold(round);
-  if (plan_.shares_results) share_result(slot);
+  if (is_shared) share_result(slot);
 }
 
 void Reduction::fold(Round& round) {
@@ -201,7 +208,7 @@ void Reduction::fold(Round& round) {
                                .inputs = static_cast<int>(inputs_.size()),
                                .program = forest_->program.data(),
                                .steps = static_cast<int>(forest_->program.size()),
-                               .out = result_at(piece.begin),
+                               .out = result_of(round),
                                .scale = call_.reduce == Reduce::mean ? 1.0 / call_.shards : 1.0};
   core::Stream stream(call_.out.device);
   kernels::backend(call_.out.device).fold(fold, stream);
@@ -212,8 +219,9 @@ void Reduction::share_result(std::size_t slot) {
   const core::Range piece = piece_of(rank(), round.number);
   for (int hop = 1; hop < size(); ++hop) {
     const int to = (rank() + hop) % size();
+    if (!plan_.takes(to)) continue;
     ++round.open;
-    send(to, index_of(round, forest_->nodes()), result_at(piece.begin), bytes_of(piece.count()),
+    send(to, index_of(round, forest_->nodes()), result_of(round), bytes_of(piece.count()),
          {result_sent, to, static_cast<std::int64_t>(slot)});
   }
 }
@@ -228,6 +236,13 @@ std::byte* Reduction::result_at(std::int64_t element) const {
   const std::int64_t origin =
       call_.op == Op::reduce_scatter ? plan_.owned[static_cast<std::size_t>(rank())].begin : 0;
   return static_cast<std::byte*>(call_.out.data) + bytes_of(element - origin);
+}
+
+// Where this rank's piece of the round is folded to.
+std::byte* Reduction::result_of(const Round& round) const {
+  if (!passes_results_on()) return result_at(piece_of(rank(), round.number).begin);
+  const int foreign = forest_->nodes() - forest_->nodes_of(rank());
+  return round.scratch + static_cast<std::size_t>(foreign) * scratch_stride_;
 }
 
 std::byte* Reduction::scratch_of(const Round& round, int node) const {

@@ -27,11 +27,14 @@ struct Forest {
 struct ReductionPlan {
   std::vector<core::Range> owned;  // by each rank: what it folds
   std::int64_t piece = 1;          // elements that are sent at once
-  bool shares_results = false;     // owners send what they folded to all others
+  int first_taker = 0;             // whom the owners send what they folded to: ranks
+  int last_taker = 0;              // [first_taker, last_taker) other than themselves
+
+  bool takes(int rank) const { return rank >= first_taker && rank < last_taker; }
 };
 
-// The plan for a call on `size` ranks. Small all_reduces are folded by everyone, which saves a
-// round trip.
+// The plan for a call on `size` ranks. Small all_reduces are folded by everyone and small reduces
+// by the root, which saves a round trip.
 ReductionPlan plan_of(const Call& call, int size);
 
 class Reduction final : public Exchange {
@@ -47,8 +50,8 @@ class Reduction final : public Exchange {
     int open = 0;     // messages on their way
     int missing = 0;  // partials of my piece that have not arrived
     bool is_folded = false;
-    std::vector<int> unsent;  // by owner: partials of its piece on their way from here
-    std::byte* scratch = nullptr;
+    std::vector<int> unsent;       // by owner: partials of its piece on their way from here
+    std::byte* scratch = nullptr;  // the others' partials; a reduce's result that only passes here
   };
 
   void begin() override;
@@ -65,6 +68,8 @@ class Reduction final : public Exchange {
 
   core::Range piece_of(int owner, std::int64_t number) const;
   std::byte* result_at(std::int64_t element) const;
+  std::byte* result_of(const Round& round) const;
+  bool passes_results_on() const { return call_.op == Op::reduce && rank() != call_.root; }
   std::byte* scratch_of(const Round& round, int node) const;
   std::uint64_t index_of(const Round& round, int node) const;
   std::size_t bytes_of(std::int64_t elements) const {

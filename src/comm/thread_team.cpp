@@ -16,18 +16,18 @@ void ThreadTeam::offer(int from, int to, Offer offer) {
   box.offers.push_back(std::move(offer));
 }
 
-bool ThreadTeam::take(int from, int to, std::uint64_t sequence, std::uint64_t index, void* data,
+bool ThreadTeam::take(int from, int to, const Channel& channel, std::uint64_t index, void* data,
                       std::size_t bytes) {
   Box& box = this->box(from, to);
   // The copy is made under the lock, so that a failing sender can withdraw its memory.
   const std::lock_guard lock(box.mutex);
   const auto offer = std::find_if(box.offers.begin(), box.offers.end(), [&](const Offer& each) {
-    return each.sequence == sequence && each.index == index;
+    return each.channel == channel && each.index == index;
   });
   if (offer == box.offers.end()) return false;
   check<CommError>(offer->bytes == bytes, [&] {
     return Complaint{fmt::format("call #{}: rank {} sent {} bytes where rank {} expects {}",
-                                 sequence, from, offer->bytes, to, bytes),
+                                 channel.sequence, from, offer->bytes, to, bytes),
                      "make the same calls with the same counts and dtypes on every rank"};
   });
   if (bytes > 0) std::memcpy(data, offer->data, bytes);
@@ -36,12 +36,21 @@ bool ThreadTeam::take(int from, int to, std::uint64_t sequence, std::uint64_t in
   return true;
 }
 
+std::shared_ptr<ThreadTeam> ThreadTeam::part(std::uint64_t id, int size) {
+  const std::lock_guard lock(parts_mutex_);
+  Part& part = parts_[id];
+  if (!part.team) part = {std::shared_ptr<ThreadTeam>(new ThreadTeam(size, failure_)), size};
+  auto team = part.team;
+  if (--part.missing == 0) parts_.erase(id);
+  return team;
+}
+
 void ThreadTeam::fail(int rank, const std::string& why) noexcept {
   {
-    const std::lock_guard lock(failure_mutex_);
-    if (failure_.empty()) failure_ = fmt::format("rank {} failed first: {}", rank, why);
+    const std::lock_guard lock(failure_->mutex);
+    if (failure_->why.empty()) failure_->why = fmt::format("rank {} failed first: {}", rank, why);
   }
-  has_failed_.store(true, std::memory_order_release);
+  failure_->has_happened.store(true, std::memory_order_release);
   for (int to = 0; to < size_; ++to) {
     Box& box = this->box(rank, to);
     const std::lock_guard lock(box.mutex);
@@ -50,9 +59,9 @@ void ThreadTeam::fail(int rank, const std::string& why) noexcept {
 }
 
 void ThreadTeam::refuse_if_failed() const {
-  if (!has_failed_.load(std::memory_order_acquire)) return;
-  const std::lock_guard lock(failure_mutex_);
-  throw CommError({failure_, "mend what that rank complains about"});
+  if (!failure_->has_happened.load(std::memory_order_acquire)) return;
+  const std::lock_guard lock(failure_->mutex);
+  throw CommError({failure_->why, "mend what that rank complains about"});
 }
 
 }  // namespace lockstep::comm

@@ -3,7 +3,7 @@
 
 #include "lockstep/comm/transport.h"
 #include "src/comm/message_communicator.h"
-#include "src/comm/thread_team.h"
+#include "src/comm/thread_messages.h"
 
 namespace lockstep::comm {
 namespace {
@@ -11,105 +11,30 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using Kind = Disturbance::Kind;
 
-// Holds the messages of a disturbed call back.
-struct Detention {
-  bool for_ever = false;
-  Clock::time_point until;                      // delay
-  std::shared_ptr<const std::uint64_t> latest;  // reorder: the number of the rank's latest call
-  std::uint64_t after = 0;                      // that must be reached
-
-  bool is_over() const {
-    if (for_ever) return false;
-    return Clock::now() >= until && (!latest || *latest >= after);
-  }
-};
-
-class ThreadMessages final : public Messages {
- public:
-  ThreadMessages(std::shared_ptr<ThreadTeam> team, int rank, std::uint64_t sequence,
-                 std::optional<Detention> detention)
-      : team_(std::move(team)),
-        rank_(rank),
-        sequence_(sequence),
-        detention_(std::move(detention)) {}
-
-  void send(int peer, std::uint64_t index, const void* data, std::size_t bytes,
-            Token token) override {
-    auto is_taken = std::make_shared<std::atomic<bool>>(false);
-    sent_.push_back({is_taken, token});
-    Offer offer{sequence_, index, data, bytes, std::move(is_taken)};
-    if (detention_) {
-      detained_.emplace_back(peer, std::move(offer));
-    } else {
-      team_->offer(rank_, peer, std::move(offer));
-    }
-  }
-
-  void receive(int peer, std::uint64_t index, void* data, std::size_t bytes, Token token) override {
-    awaited_.push_back({peer, index, data, bytes, token});
-  }
-
-  void poll(std::vector<Token>& finished) override {
-    team_->refuse_if_failed();
-    if (detention_ && detention_->is_over()) release();
-    std::erase_if(awaited_, [&](const Awaited& each) {
-      if (!team_->take(each.peer, rank_, sequence_, each.index, each.data, each.bytes))
-        return false;
-      finished.push_back(each.token);
-      return true;
-    });
-    // A dropped message is lost on its way: its sender does not notice.
-    const bool are_lost = detention_ && detention_->for_ever;
-    std::erase_if(sent_, [&](const Sent& each) {
-      if (!are_lost && !each.is_taken->load(std::memory_order_acquire)) return false;
-      finished.push_back(each.token);
-      return true;
-    });
-  }
-
- private:
-  struct Sent {
-    std::shared_ptr<std::atomic<bool>> is_taken;
-    Token token;
-  };
-  struct Awaited {
-    int peer;
-    std::uint64_t index;
-    void* data;
-    std::size_t bytes;
-    Token token;
-  };
-
-  void release() {
-    for (auto& [peer, offer] : detained_) team_->offer(rank_, peer, std::move(offer));
-    detained_.clear();
-    detention_.reset();
-  }
-
-  std::shared_ptr<ThreadTeam> team_;
-  int rank_;
-  std::uint64_t sequence_;
-  std::optional<Detention> detention_;
-  std::vector<Sent> sent_;
-  std::vector<Awaited> awaited_;
-  std::vector<std::pair<int, Offer>> detained_;
-};
-
 class Threads final : public MessageCommunicator {
  public:
-  Threads(int rank, std::shared_ptr<ThreadTeam> team, std::vector<Disturbance> disturbances)
+  Threads(int rank, std::shared_ptr<ThreadTeam> team, std::vector<Disturbance> disturbances,
+          const Group& group = {})
       : MessageCommunicator(Membership{.rank = rank,
                                        .size = team->size(),
                                        .transport = "threads",
                                        .local_rank = rank,
-                                       .local_size = team->size()}),
+                                       .local_size = team->size(),
+                                       .group = group}),
         team_(std::move(team)),
         disturbances_(std::move(disturbances)) {}
 
  private:
-  std::unique_ptr<Messages> open(std::uint64_t sequence) override {
-    *latest_ = sequence;
-    return std::make_unique<ThreadMessages>(team_, rank(), sequence, detention_of(sequence));
+  std::unique_ptr<Messages> open(const Channel& channel) override {
+    if (channel.is_point_to_point) return std::make_unique<ThreadMessages>(team_, rank(), channel);
+    *latest_ = channel.sequence;
+    return std::make_unique<ThreadMessages>(team_, rank(), channel, detention_of(channel.sequence));
+  }
+  std::unique_ptr<Communicator> subset(std::span<const int> ranks, int index,
+                                       const Group& group) override {
+    if (ranks.empty()) return nullptr;
+    return std::make_unique<Threads>(index, team_->part(group.id, static_cast<int>(ranks.size())),
+                                     std::vector<Disturbance>{}, group);
   }
 
   void abort(const CommError& why) noexcept override { team_->fail(rank(), why.problem()); }

@@ -102,6 +102,9 @@ class Faulty final : public Communicator {
   std::unique_ptr<comm::Work::State> start(std::span<const comm::Call>, core::Stream&) override {
     return std::make_unique<State>();
   }
+  std::unique_ptr<Communicator> subset(std::span<const int>, int, const comm::Group&) override {
+    return nullptr;
+  }
   void abort(const CommError&) noexcept override { is_aborted = true; }
 };
 

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -12,28 +13,28 @@
 
 #include "lockstep/base/error.h"
 #include "lockstep/comm/call.h"
+#include "lockstep/comm/collective_calls.h"
 #include "lockstep/comm/flight_record.h"
+#include "lockstep/comm/membership.h"
 #include "lockstep/comm/work.h"
 #include "lockstep/core/buffer.h"
 #include "lockstep/core/stream.h"
 
 namespace lockstep::comm {
 
-// A rank's share of a sum over `shards` leaves: one partial per node of
-// core::maximal_subtrees(core::shards_of(rank, size, shards)), in that order; none where the rank
-// owns no shard.
-struct Partials {
-  std::span<const core::ConstBuffer> nodes;
-  int shards = 1;
-};
+// Calls that are started together, by Communicator::batch. They must not depend on each other.
+class Batch final : public CollectiveCalls<void> {
+ public:
+  explicit Batch(const Membership& member) : member_(member) {}
 
-// Who a communicator's rank is; what a transport passes to the base class.
-struct Membership {
-  int rank = 0;
-  int size = 1;
-  std::string transport;  // "mpi"
-  int local_rank = 0;     // among the ranks of the same host
-  int local_size = 1;
+ private:
+  friend class Communicator;
+  void submit(Call call, core::Stream& after) override;
+  const Membership& membership() const override { return member_; }
+
+  const Membership& member_;
+  std::vector<Call> calls_;
+  core::Stream* after_ = nullptr;
 };
 
 // All ranks make the same calls in the same order; one thread at a time uses a communicator. A call
@@ -41,7 +42,7 @@ struct Membership {
 // a buffer sees to that). Every reduction adds along the one fixed tree of core/shard.h over its
 // leaves, so its bits depend neither on the transport nor on timing. Wrong arguments throw before
 // anything is sent.
-class Communicator {
+class Communicator : public CollectiveCalls<Work> {
  public:
   Communicator(const Communicator&) = delete;
   Communicator& operator=(const Communicator&) = delete;
@@ -53,25 +54,24 @@ class Communicator {
   int local_size() const { return member_.local_size; }
   std::string_view transport() const { return member_.transport; }
 
-  // Every rank's `out` = the reduction of all ranks' `in`. In place: the same buffer twice.
-  Work all_reduce(core::ConstBuffer in, core::Buffer out, Reduce op, core::Stream& after,
-                  Site site = Site::current());
-  // The same over a forest of partials, each of out.count elements; the bits do not depend on the
-  // number of ranks. mean divides by in.shards. A partial may be `out`.
-  Work all_reduce(Partials in, core::Buffer out, Reduce op, core::Stream& after,
-                  Site site = Site::current());
-  // Rank r's `out` = the reduction of part r of all ranks' `in`; in.count = size * out.count.
-  // In place: out.data is part r of in.
-  Work reduce_scatter(core::ConstBuffer in, core::Buffer out, Reduce op, core::Stream& after,
-                      Site site = Site::current());
-  // Every rank's `out` = the ranks' `in`, one after the other; out.count = size * in.count.
-  // In place: in.data is part r of out.
-  Work all_gather(core::ConstBuffer in, core::Buffer out, core::Stream& after,
-                  Site site = Site::current());
-  // `data` of rank `root`, on every rank.
-  Work broadcast(core::Buffer data, int root, core::Stream& after, Site site = Site::current());
   // Returns when every rank has called it.
   void barrier(Site site = Site::current());
+  // Starts all calls that `calls` makes on the Batch as one Work. Sends and receives of both
+  // directions in one batch cannot wait for each other. Nothing is started where `calls` throws.
+  Work batch(const std::function<void(Batch&)>& calls, Site site = Site::current());
+
+  // A communicator for the ranks that give the same color, in the order of (key, rank). Collective;
+  // a rank with a negative color takes no part and gets nullptr. It lives apart from this one,
+  // which may go before it.
+  std::unique_ptr<Communicator> split(int color, int key, Site site = Site::current());
+
+  // Memory that this transport moves fastest. All ranks call it in the same order; sizes may
+  // differ.
+  virtual core::Memory allocate(std::size_t bytes);
+
+  // The calls that carry `plan` (not 0) from here on are one agreed sequence: only the first of
+  // them is checked, against the hash.
+  void begin_plan(std::uint64_t plan) { unchecked_plan_ = plan; }
 
   // Moves everything in flight on, without blocking. Call it between pieces of other work: a
   // transport without threads of its own makes progress here, in done() and in wait() only.
@@ -93,21 +93,28 @@ class Communicator {
 
  protected:
   explicit Communicator(Membership member);
-  const Membership& membership() const { return member_; }
+  const Membership& membership() const override { return member_; }
 
-  // All that a transport writes. `calls` are checked and numbered; the state lives until it is
+  // What a transport writes. `calls` are checked and numbered; the state lives until it is
   // finished.
   virtual std::unique_ptr<Work::State> start(std::span<const Call> calls, core::Stream& after) = 0;
   // Withdraws what is in flight, as far as the transport can, and tells the peers, if it can.
   virtual void abort(const CommError& why) noexcept = 0;
+  // The communicator of those of this one's ranks, whose entry `index` this rank is; nullptr where
+  // there are none. Every rank calls it at the same time.
+  virtual std::unique_ptr<Communicator> subset(std::span<const int> ranks, int index,
+                                               const Group& group) = 0;
   virtual bool serves(Device device) const { return device.type == DeviceType::cpu; }
 
  private:
   friend class Work;
 
+  Work submit(Call call, core::Stream& after) override;
   // The one door: checks, numbers, records, starts.
-  Work run(Call call, core::Stream& after);
-  void refuse_if_poisoned(const Call& call) const;
+  Work run(std::vector<Call> calls, core::Stream& after);
+  void examine(const Call& call) const;
+  void number(Call& call);
+  void refuse_if_poisoned(const std::string& what, Site site) const;
   void wait(Work::Flight& flight);
   void advance(Work::Flight& flight);
   void give_out_poison(const CommError& why) noexcept;
@@ -116,6 +123,9 @@ class Communicator {
   std::chrono::milliseconds timeout_;
   int polls_before_yield_;
   std::uint64_t sequence_ = 0;
+  std::uint64_t unchecked_plan_ = 0;
+  std::vector<std::uint64_t> sent_;  // messages to each rank, from the first one on
+  std::vector<std::uint64_t> received_;
   std::vector<std::shared_ptr<Work::Flight>> in_flight_;
   std::optional<CommError> poison_;
   FlightRecord record_;

@@ -15,12 +15,13 @@ namespace lockstep::comm {
 struct FlightEntry {
   using Clock = std::chrono::steady_clock;
 
-  std::uint64_t sequence = 0;
+  std::uint64_t number = 0;    // among the calls of this rank
+  std::uint64_t sequence = 0;  // the call's own
   Op op = Op::barrier;
   Reduce reduce = Reduce::sum;
   DType dtype = DType::f32;
   std::int64_t count = 0;
-  int root = 0;
+  int root = 0;  // or peer
   Site site;
   Clock::time_point started;
   Clock::time_point finished;
@@ -34,12 +35,14 @@ class FlightRecord {
     ring_.reserve(capacity);  // a call allocates nothing
   }
 
-  void start(const Call& call);
-  void finish(std::uint64_t sequence);
+  // Gives the entry's number: the calls of this rank, counted from 1.
+  std::uint64_t start(const Call& call);
+  void finish(std::uint64_t number);
   std::vector<FlightEntry> entries() const;
 
  private:
   std::size_t capacity_;
+  std::uint64_t started_ = 0;
   std::vector<FlightEntry> ring_;
 };
 
