@@ -18,6 +18,8 @@ StepReport DataParallel::update() { return engine_->update(); }
 
 State DataParallel::gradients() const { return engine_->gradients(); }
 
+void DataParallel::compare_replicas() { engine_->compare_replicas(); }
+
 std::int64_t DataParallel::steps() const { return engine_->steps; }
 
 void DataParallel::resume_at(std::int64_t steps) { engine_->steps = steps; }

@@ -12,13 +12,10 @@
 #include "lockstep/optim/clip.h"
 #include "lockstep/tensor/create.h"
 #include "lockstep/tensor/views.h"
+#include "src/parallel/tensor_buffer.h"
 
 namespace lockstep {
 namespace {
-
-core::Buffer buffer_of(const Tensor& x) {
-  return {x.view().data, x.elements(), x.dtype(), x.device(), x.storage()->memory()};
-}
 
 std::vector<bool> frozen_parameters(const optim::Optimizer& optimizer) {
   std::vector<bool> frozen;
@@ -50,7 +47,8 @@ DataParallel::Engine::Engine(nn::Module& model, optim::Optimizer& optimizer, Wor
       options_(options),
       shards_(world.shards()),
       schedule_(parallel::schedule_of(shards_)),
-      summary_(optimizer.parameters().size(), model.buffers()) {
+      summary_(optimizer.parameters().size(), model.buffers()),
+      guard_(model, optimizer, world.communicator(), options) {
   share_rank_0_state(model);
   plan_exchanges();
 }
@@ -58,7 +56,7 @@ DataParallel::Engine::Engine(nn::Module& model, optim::Optimizer& optimizer, Wor
 void DataParallel::Engine::share_rank_0_state(nn::Module& model) {
   for (const auto& [name, tensor] : model.state()) {
     world_.communicator()
-        .broadcast(buffer_of(tensor), 0, core::current_stream(tensor.device()))
+        .broadcast(parallel::buffer_of(tensor), 0, core::current_stream(tensor.device()))
         .wait();
     tensor.mark_mutated();
   }
@@ -92,6 +90,7 @@ void DataParallel::Engine::compute(int parts, std::optional<double> batch_weight
   started_ = Clock::now();
   waited_ = {};
   if (!is_plan_current()) plan_exchanges();
+  guard_.begin_step(steps + 1);
   summary_.begin_step();
   optimizer_.discard_gradients();
   for (int shard = 0; shard < parts; ++shard) compute_shard(shard, loss, batch_weight);

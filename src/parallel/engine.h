@@ -7,6 +7,7 @@
 #include "lockstep/parallel/data_parallel.h"
 #include "lockstep/parallel/shard_tree.h"
 #include "src/parallel/bucket_exchange.h"
+#include "src/parallel/divergence_guard.h"
 #include "src/parallel/step_summary.h"
 
 namespace lockstep {
@@ -18,6 +19,7 @@ class DataParallel::Engine {
   void compute(int parts, std::optional<double> batch_weight, const ShardLoss& loss);
   StepReport update();
   State gradients();
+  void compare_replicas() { guard_.compare(steps + 1); }
 
   std::int64_t steps = 0;
 
@@ -44,6 +46,7 @@ class DataParallel::Engine {
   std::vector<std::unique_ptr<parallel::BucketExchange>> exchanges_;  // one for each arena
   std::vector<bool> planned_frozen_;
   parallel::StepSummary summary_;
+  parallel::DivergenceGuard guard_;
   bool has_gradients_ = false;
   bool is_weight_pending_ = false;  // the gradients still have to be divided by the batch's weight
   Clock::time_point started_;

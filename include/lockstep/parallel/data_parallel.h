@@ -20,12 +20,18 @@ namespace lockstep {
 // is fastest.
 enum class SumMode : std::uint8_t { lockstep, fast };
 
+// What follows when replicas that must be equal are not: an Error that names tensors and ranks; or,
+// where more than half of the ranks agree, the others get their values and a warning tells.
+enum class OnDivergence : std::uint8_t { stop, repair };
+
 struct DataParallelOptions {
   SumMode mode = SumMode::lockstep;
   double clip_norm = 0;    // limit of the global gradient norm; 0: none
   std::uint64_t seed = 0;  // of dropout and other random operations
   std::int64_t bucket_bytes = std::int64_t{1} << 20;
   bool requires_finite_loss = true;  // refuse to update from a loss that is NaN or infinite
+  std::int64_t check_every = 100;    // steps between comparisons of all replicas; 0: never
+  OnDivergence on_divergence = OnDivergence::stop;
 };
 
 struct StepReport {
@@ -70,6 +76,10 @@ class DataParallel {
   // Copies of the gradients by name, between compute_gradients and update. Zero for a parameter
   // that was not used.
   State gradients() const;
+
+  // Compares all replicas now, as every `check_every` steps (say, before a checkpoint is saved).
+  // All ranks call it, between steps.
+  void compare_replicas();
 
   std::int64_t steps() const;
   // Goes on after `steps` steps: what a checkpoint restores.
