@@ -47,8 +47,9 @@ DataParallel::Engine::Engine(nn::Module& model, optim::Optimizer& optimizer, Wor
       options_(options),
       shards_(world.shards()),
       schedule_(parallel::schedule_of(shards_)),
-      summary_(optimizer.parameters().size(), model.buffers()),
-      guard_(model, optimizer, world.communicator(), options) {
+      summary_(optimizer.parameters().size(), model.buffers(), world.size()),
+      guard_(model, optimizer, world.communicator(), options),
+      stragglers_(world.communicator(), shards_, options) {
   share_rank_0_state(model);
   plan_exchanges();
 }
@@ -89,13 +90,15 @@ void DataParallel::Engine::compute(int parts, std::optional<double> batch_weight
   });
   started_ = Clock::now();
   waited_ = {};
+  stragglers_.begin_step();
   if (!is_plan_current()) plan_exchanges();
-  guard_.begin_step(steps + 1);
+  timed([&] { guard_.begin_step(steps + 1); });
   summary_.begin_step();
   optimizer_.discard_gradients();
   for (int shard = 0; shard < parts; ++shard) compute_shard(shard, loss, batch_weight);
   if (parts == 0) record_used_parameters();
   for (auto& exchange : exchanges_) exchange->flush();
+  summary_.record_times(world_.rank(), stragglers_.arrive());
   const int last_additions = parts == 0 ? 0 : schedule_.additions.back();
   summary_.start(world_.communicator(), shards_, last_additions);
   is_weight_pending_ = !batch_weight;
@@ -147,7 +150,9 @@ void DataParallel::Engine::record_used_parameters() {
 template <class Wait> void DataParallel::Engine::timed(const Wait& wait) {
   const auto before = Clock::now();
   wait();
-  waited_ += Clock::now() - before;
+  const Clock::duration wait_time = Clock::now() - before;
+  waited_ += wait_time;
+  stragglers_.add_wait(wait_time);
 }
 
 void DataParallel::Engine::wait_for_gradients() {
@@ -164,6 +169,7 @@ StepReport DataParallel::Engine::update() {
   });
   has_gradients_ = false;
   timed([&] { summary_.wait(); });
+  stragglers_.meet(summary_.times());
   check_finite();
   StepReport report{.loss = summary_.loss(), .weight = summary_.weight()};
   const std::vector<bool> used = summary_.used();
@@ -183,6 +189,7 @@ StepReport DataParallel::Engine::update() {
                .end = end,
                .number = report.step});
   report.waited_seconds = std::chrono::duration<double>(waited_).count();
+  stragglers_.end_step(report);
   return report;
 }
 

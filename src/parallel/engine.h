@@ -9,6 +9,7 @@
 #include "src/parallel/bucket_exchange.h"
 #include "src/parallel/divergence_guard.h"
 #include "src/parallel/step_summary.h"
+#include "src/parallel/stragglers.h"
 
 namespace lockstep {
 
@@ -47,6 +48,7 @@ class DataParallel::Engine {
   std::vector<bool> planned_frozen_;
   parallel::StepSummary summary_;
   parallel::DivergenceGuard guard_;
+  parallel::Stragglers stragglers_;
   bool has_gradients_ = false;
   bool is_weight_pending_ = false;  // the gradients still have to be divided by the batch's weight
   Clock::time_point started_;

@@ -31,7 +31,8 @@ void write(const std::vector<Tensor>& buffers, const double* from) {
 
 }  // namespace
 
-StepSummary::StepSummary(std::size_t parameters, const State& buffers) : parameters_(parameters) {
+StepSummary::StepSummary(std::size_t parameters, const State& buffers, int ranks)
+    : parameters_(parameters), ranks_(static_cast<std::size_t>(ranks)) {
   std::size_t elements = 0;
   for (const auto& [name, buffer] : buffers) {
     if (!is_floating(buffer.dtype())) continue;
@@ -92,6 +93,21 @@ std::vector<bool> StepSummary::used() const {
   std::vector<bool> used(parameters_);
   for (std::size_t i = 0; i < parameters_; ++i) used[i] = values()[first_used + i] > 0;
   return used;
+}
+
+void StepSummary::record_times(int rank, const RankTimes& times) {
+  double* const own = values() + first_time() + 3 * static_cast<std::size_t>(rank);
+  own[0] = times.between;
+  own[1] = times.compute;
+  own[2] = times.communication;
+}
+
+std::vector<RankTimes> StepSummary::times() const {
+  std::vector<RankTimes> times;
+  for (std::size_t i = first_time(); i < first_buffer(); i += 3) {
+    times.push_back({values()[i], values()[i + 1], values()[i + 2]});
+  }
+  return times;
 }
 
 void StepSummary::install_buffers() {

@@ -1,5 +1,5 @@
-// What a step sums besides gradients: the loss, its weight, which parameters were used, and buffers
-// such as running statistics.
+// What a step sums besides gradients: the loss, its weight, which parameters were used, where each
+// rank's time went, and buffers such as running statistics.
 #pragma once
 
 #include <vector>
@@ -7,6 +7,7 @@
 #include "lockstep/comm/communicator.h"
 #include "lockstep/tensor/state.h"
 #include "src/parallel/partial_stack.h"
+#include "src/parallel/step_timer.h"
 
 namespace lockstep::parallel {
 
@@ -14,7 +15,7 @@ namespace lockstep::parallel {
 // on any number of ranks.
 class StepSummary {
  public:
-  StepSummary(std::size_t parameters, const State& buffers);
+  StepSummary(std::size_t parameters, const State& buffers, int ranks);
 
   void begin_step();
   // Every shard starts from the buffers of the step's start.
@@ -24,6 +25,8 @@ class StepSummary {
   // Takes the buffers as the shard left them, with its weight.
   void end_shard();
   void finish_shard(int additions);
+  // How this rank spent its time; after its last shard.
+  void record_times(int rank, const RankTimes& times);
   void start(comm::Communicator& communicator, const core::ShardRange& shards, int additions);
   void wait();
 
@@ -31,6 +34,8 @@ class StepSummary {
   // The weighted mean over all shards; 0 when no shard had a sample.
   double loss() const { return weight() == 0 ? 0 : values()[0] / weight(); }
   std::vector<bool> used() const;
+  // By rank; 0 for one without shards.
+  std::vector<RankTimes> times() const;
   // Writes the weighted mean of all shards' buffers into the buffers.
   void install_buffers();
 
@@ -38,9 +43,11 @@ class StepSummary {
   static constexpr std::size_t first_used = 2;
 
   double* values() const { return static_cast<double*>(partials_.top().data); }
-  std::size_t first_buffer() const { return first_used + parameters_; }
+  std::size_t first_time() const { return first_used + parameters_; }
+  std::size_t first_buffer() const { return first_time() + 3 * ranks_; }
 
   std::size_t parameters_;
+  std::size_t ranks_;
   std::vector<Tensor> buffers_;
   std::vector<double> start_;  // the buffers at the step's start
   std::int64_t count_ = 0;

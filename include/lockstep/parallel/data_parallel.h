@@ -8,6 +8,7 @@
 #include <optional>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include "lockstep/comm/world.h"
 #include "lockstep/nn/module.h"
@@ -32,6 +33,10 @@ struct DataParallelOptions {
   bool requires_finite_loss = true;  // refuse to update from a loss that is NaN or infinite
   std::int64_t check_every = 100;    // steps between comparisons of all replicas; 0: never
   OnDivergence on_divergence = OnDivergence::stop;
+  // Rank 0 warns of a rank that is the slowest, by more than this share of a step, over so many
+  // steps.
+  double straggler_share = 0.2;
+  int straggler_steps = 100;  // 0: never
 };
 
 struct StepReport {
@@ -40,7 +45,9 @@ struct StepReport {
   double weight = 0;         // of the global batch: its samples, unless the loss says otherwise
   double gradient_norm = 0;  // before clipping; 0 without clip_norm
   double seconds = 0;
-  double waited_seconds = 0;  // in communication that nothing hid
+  double waited_seconds = 0;       // in communication that nothing hid
+  int slowest_rank = 0;            // the last to have its gradients
+  std::vector<double> rank_waits;  // by rank: the seconds that it came before the slowest
 };
 
 // The loss of one shard as a mean, and its weight in the mean over the global batch (e.g. tokens).
