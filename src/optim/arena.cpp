@@ -105,14 +105,19 @@ Arena::Arena(std::vector<ArenaEntry> entries, int states) {
   }
   layout_.resize(segments_.size());
   std::iota(layout_.begin(), layout_.end(), 0);
-  lay_out(layout_);
+  lay_out(std::vector<int>(layout_));
 
   for (int i = 0; i < 2 + states; ++i) lanes_.push_back(new_lane());
+  states_.resize(static_cast<std::size_t>(states));
   for (std::size_t i = 0; i < segments_.size(); ++i) {
     const Shape& shape = parameters_[i].shape();
     copy_elements(parameters_[i].detach(),
                   tensor_on(lanes_[0], segments_[i].offset, shape, dtype_));
     gradients_.push_back(tensor_on(lanes_[1], segments_[i].offset, shape, dtype_));
+    for (int k = 0; k < states; ++k) {
+      const auto lane = static_cast<std::size_t>(k);
+      states_[lane].push_back(tensor_on(lanes_[2 + lane], segments_[i].offset, shape, dtype_));
+    }
   }
   point_handles_at_lanes();
   gather_gradients();
@@ -129,51 +134,63 @@ core::Buffer Arena::lane(int index, core::Range range) const {
   return {first, range.count(), dtype_, device_, memory};
 }
 
-Tensor Arena::state_of(int segment, int index) const {
-  const auto i = static_cast<std::size_t>(segment);
-  return tensor_on(lanes_[2 + static_cast<std::size_t>(index)], segments_[i].offset,
-                   parameters_[i].shape(), dtype_);
-}
-
 core::Memory Arena::new_lane() const {
   core::Memory memory = core::allocator(device_).allocate(bytes());
   fill_elements(tensor_on(memory, 0, {count_}, dtype_), 0);
   return memory;
 }
 
-void Arena::lay_out(std::span<const int> order) {
+std::vector<std::int64_t> Arena::lay_out(std::span<const int> order) {
+  check_order(order, segments_.size());
+  std::vector<std::int64_t> old_offsets;
+  for (const Segment& segment : segments_) old_offsets.push_back(segment.offset);
+  layout_.assign(order.begin(), order.end());
   std::int64_t offset = 0;
-  for (const int segment : order) {
+  for (const int segment : layout_) {
     Segment& placed = segments_[static_cast<std::size_t>(segment)];
     placed.offset = offset;
     offset += padded_count(placed.count, dtype_);
   }
+  return old_offsets;
+}
+
+void Arena::check_lane(const core::Memory& memory) const {
+  check<UsageError>(memory && memory->bytes() >= bytes() && memory->device() == device_, [&] {
+    return Complaint{
+        fmt::format("arena: {} bytes are too few for {} {} on {}", memory ? memory->bytes() : 0,
+                    count_, name_of(dtype_), name_of(device_)),
+        fmt::format("give blocks of {} bytes of that device", bytes())};
+  });
 }
 
 void Arena::relocate(core::Memory parameters, core::Memory gradients, std::span<const int> order) {
-  for (const core::Memory* memory : {&parameters, &gradients}) {
-    check<UsageError>(
-        *memory && (*memory)->bytes() >= bytes() && (*memory)->device() == device_, [&] {
-          return Complaint{fmt::format("arena: {} bytes are too few for {} {} on {}",
-                                       *memory ? (*memory)->bytes() : 0, count_, name_of(dtype_),
-                                       name_of(device_)),
-                           fmt::format("give two blocks of {} bytes of that device", bytes())};
-        });
-  }
-  std::vector<std::int64_t> old_offsets;
-  for (const Segment& segment : segments_) old_offsets.push_back(segment.offset);
-  if (!order.empty()) {
-    check_order(order, segments_.size());
-    layout_.assign(order.begin(), order.end());
-    lay_out(layout_);
-  }
+  check_lane(parameters);
+  check_lane(gradients);
+  const auto old_offsets = lay_out(order.empty() ? std::vector<int>(layout_)
+                                                 : std::vector<int>(order.begin(), order.end()));
   move_lane(0, std::move(parameters), old_offsets);
   move_lane(1, std::move(gradients), old_offsets);
   for (int i = 0; i < states() && !order.empty(); ++i) move_lane(2 + i, new_lane(), old_offsets);
   point_handles_at_lanes();
 }
 
-void Arena::reorder(std::span<const int> order) { relocate(new_lane(), new_lane(), order); }
+void Arena::reorder(std::span<const int> order) {
+  const auto old_offsets = lay_out(order);
+  for (std::size_t i = 0; i < lanes_.size(); ++i) {
+    core::Memory place = std::move(lanes_[i]);
+    lanes_[i] = core::allocator(device_).allocate(bytes());
+    copy_elements(tensor_on(place, 0, {count_}, dtype_), tensor_on(lanes_[i], 0, {count_}, dtype_));
+    move_lane(static_cast<int>(i), std::move(place), old_offsets);
+  }
+  point_handles_at_lanes();
+}
+
+core::Memory Arena::exchange_gradient_lane(core::Memory lane) {
+  check_lane(lane);
+  std::swap(lanes_[1], lane);
+  point_gradients_at_lane();
+  return lane;
+}
 
 void Arena::move_lane(int index, core::Memory to, const std::vector<std::int64_t>& old_offsets) {
   core::Memory& lane = lanes_[static_cast<std::size_t>(index)];
@@ -190,6 +207,15 @@ void Arena::point_handles_at_lanes() {
   for (std::size_t i = 0; i < segments_.size(); ++i) {
     const std::size_t offset = static_cast<std::size_t>(segments_[i].offset) * size_of(dtype_);
     parameters_[i].storage()->relocate(lanes_[0], offset);
+    for (std::size_t k = 0; k < states_.size(); ++k)
+      states_[k][i].storage()->relocate(lanes_[2 + k], offset);
+  }
+  point_gradients_at_lane();
+}
+
+void Arena::point_gradients_at_lane() {
+  for (std::size_t i = 0; i < segments_.size(); ++i) {
+    const std::size_t offset = static_cast<std::size_t>(segments_[i].offset) * size_of(dtype_);
     gradients_[i].storage()->relocate(lanes_[1], offset);
   }
 }

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <numeric>
 
@@ -27,60 +28,76 @@ void sum_rows(const core::Buffer& in, std::int64_t rows, double* out) {
   kernels::backend(in.device).reduce(call, core::current_stream(in.device));
 }
 
-void sum_blocks(const Arena& arena, const Segment& segment, double* out) {
-  const std::int64_t whole = segment.count / norm_block;
-  const std::int64_t end = segment.offset + whole * norm_block;
-  if (whole > 0) sum_rows(arena.gradients({segment.offset, end}), whole, out);
-  if (end < segment.range().end)
-    sum_rows(arena.gradients({end, segment.range().end}), 1, out + whole);
-}
-
-// Adds the arena's sums of squares to their parameters' places.
-void add_squares(const Arena& arena, const std::vector<bool>& takes_part,
-                 std::vector<double>& squares) {
-  const auto is_used = [&](const Segment& segment) {
-    return takes_part[static_cast<std::size_t>(segment.parameter)];
-  };
-  std::int64_t blocks = 0;
-  for (const Segment& segment : arena.segments())
-    blocks += is_used(segment) ? blocks_of(segment) : 0;
-  if (blocks == 0) return;
-  const Tensor sums = empty({blocks}, {.dtype = DType::f64, .device = arena.device()});
-  auto* place = sums.view().as<double>();
-  for (const Segment& segment : arena.segments()) {
-    if (!is_used(segment)) continue;
-    sum_blocks(arena, segment, place);
-    place += blocks_of(segment);
-  }
-  const Tensor on_host = arena.device() == Device{} ? sums : copied_to(sums, Device{});
-  const double* next = on_host.data<double>();
-  for (const Segment& segment : arena.segments()) {
-    if (!is_used(segment)) continue;
-    const double* end = next + blocks_of(segment);
-    squares[static_cast<std::size_t>(segment.parameter)] = std::accumulate(next, end, 0.0);
-    next = end;
-  }
+// Blocks that begin at the piece's first element.
+void sum_blocks(const Arena& arena, core::Range piece, double* out) {
+  const std::int64_t whole = piece.count() / norm_block;
+  const std::int64_t end = piece.begin + whole * norm_block;
+  if (whole > 0) sum_rows(arena.gradients({piece.begin, end}), whole, out);
+  if (end < piece.end) sum_rows(arena.gradients({end, piece.end}), 1, out + whole);
 }
 
 }  // namespace
+
+NormBlocks::NormBlocks(Optimizer& optimizer, const std::vector<bool>& takes_part)
+    : optimizer_(optimizer), takes_part_(takes_part) {
+  check<UsageError>(takes_part.size() == optimizer.parameters().size(), [&] {
+    return Complaint{fmt::format("gradient_norm: {} flags for {} parameters", takes_part.size(),
+                                 optimizer.parameters().size()),
+                     "give one for each of the optimizer's parameters()"};
+  });
+  for (Arena& arena : optimizer.arenas()) {
+    arena.gather_gradients();
+    std::int64_t blocks = 0;
+    for (const Segment& segment : arena.segments())
+      blocks += is_used(segment) ? blocks_of(segment) : 0;
+    sums_.push_back(zeros({blocks}, {.dtype = DType::f64, .device = arena.device()}));
+  }
+}
+
+void NormBlocks::sum(int arena_index, core::Range range) {
+  const auto place = static_cast<std::size_t>(arena_index);
+  const Arena& arena = optimizer_.arenas().at(place);
+  auto* sums = sums_[place].view().as<double>();
+  for (const Segment& segment : arena.segments()) {
+    if (!is_used(segment)) continue;
+    const core::Range piece{std::max(range.begin, segment.offset),
+                            std::min(range.end, segment.range().end)};
+    if (piece.begin < piece.end)
+      sum_blocks(arena, piece, sums + (piece.begin - segment.offset) / norm_block);
+    sums += blocks_of(segment);
+  }
+}
+
+core::Buffer NormBlocks::sums(int arena) const {
+  const Tensor& sums = sums_.at(static_cast<std::size_t>(arena));
+  return {sums.view().data, sums.elements(), DType::f64, sums.device(), sums.storage()->memory()};
+}
+
+double NormBlocks::norm() const {
+  std::vector<double> squares(takes_part_.size(), 0.0);  // by parameter
+  for (std::size_t i = 0; i < sums_.size(); ++i) {
+    const Tensor on_host = sums_[i].device() == Device{} ? sums_[i] : copied_to(sums_[i], Device{});
+    const double* next = on_host.data<double>();
+    for (const Segment& segment : optimizer_.arenas()[i].segments()) {
+      if (!is_used(segment)) continue;
+      const double* end = next + blocks_of(segment);
+      squares[static_cast<std::size_t>(segment.parameter)] = std::accumulate(next, end, 0.0);
+      next = end;
+    }
+  }
+  const double total = std::accumulate(squares.begin(), squares.end(), 0.0);
+  return std::sqrt(total) * std::abs(optimizer_.gradient_scale());
+}
 
 double gradient_norm(Optimizer& optimizer) {
   return gradient_norm(optimizer, optimizer.with_gradient());
 }
 
 double gradient_norm(Optimizer& optimizer, const std::vector<bool>& takes_part) {
-  check<UsageError>(takes_part.size() == optimizer.parameters().size(), [&] {
-    return Complaint{fmt::format("gradient_norm: {} flags for {} parameters", takes_part.size(),
-                                 optimizer.parameters().size()),
-                     "give one for each of the optimizer's parameters()"};
-  });
-  std::vector<double> squares(takes_part.size(), 0.0);
-  for (Arena& arena : optimizer.arenas()) {
-    arena.gather_gradients();
-    add_squares(arena, takes_part, squares);
-  }
-  const double total = std::accumulate(squares.begin(), squares.end(), 0.0);
-  return std::sqrt(total) * std::abs(optimizer.gradient_scale());
+  NormBlocks blocks(optimizer, takes_part);
+  for (std::size_t i = 0; i < optimizer.arenas().size(); ++i)
+    blocks.sum(static_cast<int>(i), {0, optimizer.arenas()[i].count()});
+  return blocks.norm();
 }
 
 double clip_gradient_norm(Optimizer& optimizer, double limit) {
@@ -93,8 +110,12 @@ double clip_gradient_norm(Optimizer& optimizer, double limit, const std::vector<
                      "give a limit above 0"};
   });
   const double norm = gradient_norm(optimizer, takes_part);
-  if (std::isfinite(norm) && norm > limit) optimizer.scale_gradients(limit / norm);
+  clip_to_norm(optimizer, limit, norm);
   return norm;
+}
+
+void clip_to_norm(Optimizer& optimizer, double limit, double norm) {
+  if (std::isfinite(norm) && norm > limit) optimizer.scale_gradients(limit / norm);
 }
 
 }  // namespace lockstep::optim

@@ -210,6 +210,15 @@ void Optimizer::discard_gradients() {
 }
 
 State Optimizer::state() const {
+  check<UsageError>(is_state_complete_, [] {
+    return Complaint{
+        "optimizer: state() while each rank holds the current state of its own elements only",
+        "call DataParallel::gather_optimizer_state() on all ranks first"};
+  });
+  return state_places();
+}
+
+State Optimizer::state_places() const {
   State state = {{"learning_rate", learning_rate_}, {"steps", steps_}};
   for (const Arena& arena : arenas_) {
     for (std::size_t i = 0; i < arena.segments().size(); ++i) {
@@ -222,6 +231,9 @@ State Optimizer::state() const {
   return state;
 }
 
-void Optimizer::load_state(const State& from) { lockstep::load_state(state(), from); }
+void Optimizer::load_state(const State& from) {
+  lockstep::load_state(state_places(), from);
+  is_state_complete_ = true;
+}
 
 }  // namespace lockstep::optim

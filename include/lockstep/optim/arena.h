@@ -36,8 +36,8 @@ struct ArenaEntry {
 
 // The parameters of one dtype and device in one flat lane, their gradients in a second one of the
 // same layout, and as many lanes of optimizer state as asked for, zero at the start; so is the
-// padding of every lane. Handles of the parameters and of their gradients follow every move. Counts
-// and offsets are in elements.
+// padding of every lane. Handles of the parameters, of their gradients and of their states follow
+// every move. Counts and offsets are in elements.
 class Arena {
  public:
   // Lays the parameters out in the order given. DTypeError unless all are f32 or all f64;
@@ -65,25 +65,33 @@ class Arena {
   core::Buffer parameters(core::Range range) const { return lane(0, range); }
   core::Buffer gradients(core::Range range) const { return lane(1, range); }
   core::Buffer state(int index, core::Range range) const { return lane(2 + index, range); }
-  int states() const { return static_cast<int>(lanes_.size()) - 2; }
-  // A segment of a state lane with its parameter's shape; valid until the arena moves.
-  Tensor state_of(int segment, int index) const;
+  int states() const { return static_cast<int>(states_.size()); }
+  // A segment of a state lane with its parameter's shape.
+  Tensor state_of(int segment, int index) const {
+    return states_[static_cast<std::size_t>(index)][static_cast<std::size_t>(segment)];
+  }
 
   // Moves parameters and gradients to memory of at least bytes() bytes each (shared, registered
   // ...), with their content. With an `order` (a permutation of segment numbers) every lane is laid
   // out anew in that order.
   void relocate(core::Memory parameters, core::Memory gradients, std::span<const int> order = {});
-  // Lays every lane out anew, in memory of the device's own allocator.
+  // Lays every lane out anew, in the memory where it is.
   void reorder(std::span<const int> order);
+  // From now on gradients go to `lane`, a block of at least bytes() bytes that is zero in the
+  // padding; nothing is copied. Gives back the block where they went before.
+  core::Memory exchange_gradient_lane(core::Memory lane);
   // Brings gradients that were made elsewhere (a parameter thawed since) to their places.
   void gather_gradients();
 
  private:
   core::Buffer lane(int index, core::Range range) const;
   core::Memory new_lane() const;
-  void lay_out(std::span<const int> order);
+  void check_lane(const core::Memory& memory) const;
+  // Gives every segment its place in that order; the places before.
+  std::vector<std::int64_t> lay_out(std::span<const int> order);
   void move_lane(int index, core::Memory to, const std::vector<std::int64_t>& old_offsets);
   void point_handles_at_lanes();
+  void point_gradients_at_lane();
 
   DType dtype_ = DType::f32;
   Device device_;
@@ -91,6 +99,7 @@ class Arena {
   std::vector<Segment> segments_;
   std::vector<Tensor> parameters_;
   std::vector<Tensor> gradients_;
+  std::vector<std::vector<Tensor>> states_;  // of each lane of state, by segment
   std::vector<int> layout_;
   std::vector<core::Memory> lanes_;  // parameters, gradients, states
 };

@@ -70,9 +70,15 @@ class Optimizer {
 
   // "learning_rate", "steps" (of each parameter) and, by name, each state of each parameter
   // ("momentum.0.weight"); the tensors are the optimizer's own memory, so that load_state fills
-  // them. Valid until an arena moves.
+  // them. UsageError while the state is incomplete.
   State state() const;
   void load_state(const State& from);
+
+  // A data-parallel engine that updates only this rank's elements here declares the state
+  // incomplete, and complete again when it has fetched the others' (DataParallel::
+  // gather_optimizer_state).
+  bool is_state_complete() const { return is_state_complete_; }
+  void declare_state_complete(bool is_complete) { is_state_complete_ = is_complete; }
 
  protected:
   // `state_names` has one name for each state that `rule` (kernels/math/update.h) keeps.
@@ -84,6 +90,7 @@ class Optimizer {
 
  private:
   void write_scalars(const Segment& segment);
+  State state_places() const;
   bool is_updated_alike(const Segment& a, const Segment& b) const;
   void update_run(const Arena& arena, core::Range run, const Segment& head);
   std::int64_t* step_counts() const;
@@ -96,6 +103,7 @@ class Optimizer {
   Tensor learning_rate_;  // f64 [1]
   Tensor steps_;          // i64 [parameters]
   double gradient_scale_ = 1;
+  bool is_state_complete_ = true;
   std::vector<bool> takes_part_;  // empty between steps
   std::vector<kernels::UpdateScalars>
       scalars_;  // by parameter; kernels read them through a pointer
