@@ -45,6 +45,7 @@ std::uint64_t train(World& world, const std::filesystem::path& folder, std::int6
   const auto [epoch, position] = loader.cursor();
   run.progress = {ranks.steps(), seed, epoch, position};
   run.configuration = {{"shards", std::to_string(world.shards().total)}};
+  ranks.gather_optimizer_state();
   parallel::save_checkpoint(folder, run, world.communicator(), {.keep = 2});
   return fingerprint(model.state());
 }

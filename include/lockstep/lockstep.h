@@ -34,6 +34,7 @@
 #include "lockstep/optim/sgd.h"
 #include "lockstep/parallel/checkpoint.h"
 #include "lockstep/parallel/data_parallel.h"
+#include "lockstep/parallel/sync_batch_norm.h"
 #include "lockstep/tensor/create.h"
 #include "lockstep/tensor/print.h"
 #include "lockstep/tensor/state.h"

@@ -1,60 +1,87 @@
-// Sends each bucket of gradients on its way as soon as the last of its parameters is final.
+// The buckets of one arena: what each waits for, and how it is summed, cut and shared.
 #pragma once
 
+#include <functional>
 #include <vector>
 
 #include "lockstep/autograd/hooks.h"
 #include "lockstep/comm/communicator.h"
 #include "lockstep/optim/arena.h"
 #include "lockstep/parallel/bucket_plan.h"
-#include "lockstep/parallel/shard_tree.h"
 #include "src/parallel/partial_stack.h"
 
 namespace lockstep::parallel {
 
-struct BucketExchangeOptions {
-  std::int64_t bucket_bytes = 0;
-  bool is_exact = true;  // fold shards by the tree; else each rank contributes one plain sum
+// How the sums of a step are made.
+struct StepPlan {
+  bool is_fused = false;   // each rank reduces, updates and shares its slices
+  std::uint64_t hash = 0;  // of the whole step's calls, see Communicator::begin_plan
 };
 
-// The buckets of one arena, planned for the parameters that are trainable now. Buckets start in
-// plan order on every rank, whatever the order in which gradients arrive.
 class BucketExchange {
  public:
+  // Moves the arena to memory that the ranks can read from each other. Collective. `is_exact`:
+  // folds shards by the tree; else each rank contributes one plain sum.
   BucketExchange(optim::Arena& arena, comm::Communicator& communicator,
-                 const core::ShardRange& shards, const BucketExchangeOptions& options);
+                 const core::ShardRange& shards, bool is_exact);
 
+  // Plans for the parameters that are trainable now. `on_final(bucket)` is called whenever the
+  // gradient of one of a bucket's parameters becomes final.
+  void plan(const BucketSizes& sizes, std::int64_t slice_grain,
+            const std::function<void(int bucket)>& on_final);
+  std::uint64_t plan_hash() const;
+  // Lays the arena out in the order in which gradients arrived on rank 0. Collective. The buckets
+  // must be planned anew.
+  void lay_out_by_arrival();
+
+  void begin_step(const StepPlan& plan);
   // The gradients of one shard that is not the last are in the arena.
   void finish_shard(int additions);
-  // From now on, parameters that become final start their buckets.
+  // From now on, gradients that become final complete their buckets.
   void begin_last_shard(int additions);
-  // Starts what has not been started: buckets with parameters that the last shard did not use.
-  void flush();
-  int size() const { return static_cast<int>(plan_.size()); }
-  core::Range range(int bucket) const { return plan_[static_cast<std::size_t>(bucket)].range; }
-  // Returns when the bucket holds the sum of all shards.
-  void wait(int bucket) { works_[static_cast<std::size_t>(bucket)].wait(); }
+  bool is_ready(int bucket) const { return missing_[static_cast<std::size_t>(bucket)] <= 0; }
+  // Starts summing a bucket over all shards, on all ranks: whole, or this rank's slice of it.
+  void start(int bucket);
+  // Returns when owned(bucket) holds the sum.
+  void wait(int bucket) { sums_[static_cast<std::size_t>(bucket)].wait(); }
   void end_step();
 
+  int size() const { return static_cast<int>(plan_.size()); }
+  // What this rank has to update in this step.
+  core::Range owned(int bucket) const {
+    const auto i = static_cast<std::size_t>(bucket);
+    return step_.is_fused ? slice(bucket) : plan_[i].range;
+  }
+  // Gives the ranks' slices of a bucket of `lane` (parameters, a state, gradients) to all ranks.
+  comm::Work share(const core::Buffer& lane, int bucket, std::uint64_t plan = 0);
+  core::Buffer gradients() const { return partials_.top(); }
+
  private:
-  void watch(std::size_t bucket);
-  std::vector<int> trainable_segments(const Bucket& bucket) const;
-  void count_down(std::size_t bucket);
-  void start_ready();
-  void start(const Bucket& bucket);
+  std::vector<PlannedSegment> segments() const;
+  core::Range slice(int bucket) const {
+    return slices_[static_cast<std::size_t>(bucket)][static_cast<std::size_t>(rank_)];
+  }
+  void arrived(int segment, int bucket);
 
   optim::Arena& arena_;
   comm::Communicator& communicator_;
   core::ShardRange shards_;
   bool is_exact_;
+  int rank_;
   std::vector<Bucket> plan_;
-  std::vector<int> trainable_;     // parameters of each bucket that are not frozen
-  std::vector<int> missing_;       // those of them that are not final yet in the last shard
-  std::vector<comm::Work> works_;  // those started, in plan order
+  std::vector<std::vector<core::Range>> slices_;  // of each bucket, by rank
+  std::vector<std::vector<std::int64_t>> counts_;
+  std::vector<int> trainable_;    // parameters of each bucket
+  std::vector<int> missing_;      // those of them that are not final yet in the last shard
+  std::vector<comm::Work> sums_;  // of each bucket
   PartialStack partials_;
+  StepPlan step_;
   int additions_ = 0;  // of the last shard, made bucket by bucket
-  bool is_armed_ = false;
+  bool is_last_shard_ = false;
+  std::function<void(int)> on_final_;
   std::vector<HookHandle> hooks_;
+  std::vector<int> arrivals_;  // segments, in the first last shard
+  bool knows_arrivals_ = false;
 };
 
 }  // namespace lockstep::parallel

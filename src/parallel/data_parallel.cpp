@@ -5,13 +5,13 @@
 namespace lockstep {
 
 DataParallel::DataParallel(nn::Module& model, optim::Optimizer& optimizer, World& world,
-                           const DataParallelOptions& options)
-    : engine_(std::make_unique<Engine>(model, optimizer, world, options)) {}
+                           const DataParallelOptions& options, std::source_location where)
+    : engine_(std::make_unique<Engine>(model, optimizer, world, options, where)) {}
 
 DataParallel::~DataParallel() = default;
 
-void DataParallel::compute(int parts, std::optional<double> batch_weight, const ShardLoss& loss) {
-  engine_->compute(parts, batch_weight, loss);
+void DataParallel::compute(const Task& task, const ShardLoss& loss) {
+  engine_->compute(task, loss);
 }
 
 StepReport DataParallel::update() { return engine_->update(); }
@@ -19,6 +19,8 @@ StepReport DataParallel::update() { return engine_->update(); }
 State DataParallel::gradients() const { return engine_->gradients(); }
 
 void DataParallel::compare_replicas() { engine_->compare_replicas(); }
+
+void DataParallel::gather_optimizer_state() { engine_->gather_optimizer_state(); }
 
 std::int64_t DataParallel::steps() const { return engine_->steps; }
 

@@ -102,6 +102,7 @@ void DivergenceGuard::compare(std::int64_t step) {
 
 State DivergenceGuard::replicas() const {
   State all = model_;
+  if (!optimizer_.is_state_complete()) return all;  // each rank holds a part that no other has
   for (const auto& [name, tensor] : optimizer_.state())
     all.emplace_back("optimizer " + name, tensor);
   return all;

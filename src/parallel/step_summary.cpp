@@ -4,15 +4,10 @@
 
 #include "lockstep/tensor/create.h"
 #include "lockstep/tensor/views.h"
+#include "src/parallel/lanes.h"
 
 namespace lockstep::parallel {
 namespace {
-
-core::Buffer host_lane(std::int64_t count) {
-  const std::size_t bytes = static_cast<std::size_t>(count) * sizeof(double);
-  core::Memory memory = core::allocator({}).allocate(bytes);
-  return {memory->data(), count, DType::f64, {}, memory};
-}
 
 // Elements of the buffers, converted to f64, one after the other.
 void read(const std::vector<Tensor>& buffers, double* into) {
@@ -31,8 +26,9 @@ void write(const std::vector<Tensor>& buffers, const double* from) {
 
 }  // namespace
 
-StepSummary::StepSummary(std::size_t parameters, const State& buffers, int ranks)
-    : parameters_(parameters), ranks_(static_cast<std::size_t>(ranks)) {
+StepSummary::StepSummary(std::size_t parameters, const State& buffers,
+                         comm::Communicator& communicator, const core::ShardRange& shards)
+    : parameters_(parameters), communicator_(communicator), shards_(shards) {
   std::size_t elements = 0;
   for (const auto& [name, buffer] : buffers) {
     if (!is_floating(buffer.dtype())) continue;
@@ -41,7 +37,10 @@ StepSummary::StepSummary(std::size_t parameters, const State& buffers, int ranks
   }
   start_.resize(elements);
   count_ = static_cast<std::int64_t>(first_buffer() + elements);
-  partials_ = PartialStack(host_lane(count_));
+  const std::size_t bytes = static_cast<std::size_t>(count_) * sizeof(double);
+  const core::Memory memory = new_lane(communicator, {}, bytes);
+  partials_ = PartialStack({memory->data(), count_, DType::f64, {}, memory},
+                           spare_lanes(communicator, shards, {}, bytes));
 }
 
 void StepSummary::begin_step() {
@@ -72,19 +71,18 @@ void StepSummary::finish_shard(int additions) {
   core::Stream& stream = core::current_stream({});
   partials_.add({0, count_}, additions, stream);
   partials_.drop(additions);
-  partials_.keep(stream);
+  partials_.keep();
 }
 
-void StepSummary::start(comm::Communicator& communicator, const core::ShardRange& shards,
-                        int additions) {
+void StepSummary::start(int additions, std::uint64_t plan) {
   core::Stream& stream = core::current_stream({});
   std::vector<core::ConstBuffer> nodes;
-  if (shards.count() > 0) {
+  if (shards_.count() > 0) {
     partials_.add({0, count_}, additions, stream);
     nodes = partials_.partials({0, count_}, additions);
   }
-  work_ = communicator.all_reduce(comm::Partials{nodes, shards.total}, partials_.top(),
-                                  comm::Reduce::sum, stream);
+  work_ = communicator_.all_reduce(comm::Partials{nodes, shards_.total, plan}, partials_.top(),
+                                   comm::Reduce::sum, stream);
 }
 
 void StepSummary::wait() { work_.wait(); }
@@ -95,8 +93,8 @@ std::vector<bool> StepSummary::used() const {
   return used;
 }
 
-void StepSummary::record_times(int rank, const RankTimes& times) {
-  double* const own = values() + first_time() + 3 * static_cast<std::size_t>(rank);
+void StepSummary::record_times(const RankTimes& times) {
+  double* const own = values() + first_time() + 3 * static_cast<std::size_t>(communicator_.rank());
   own[0] = times.between;
   own[1] = times.compute;
   own[2] = times.communication;

@@ -15,7 +15,9 @@ namespace lockstep::parallel {
 // on any number of ranks.
 class StepSummary {
  public:
-  StepSummary(std::size_t parameters, const State& buffers, int ranks);
+  // Collective.
+  StepSummary(std::size_t parameters, const State& buffers, comm::Communicator& communicator,
+              const core::ShardRange& shards);
 
   void begin_step();
   // Every shard starts from the buffers of the step's start.
@@ -26,8 +28,9 @@ class StepSummary {
   void end_shard();
   void finish_shard(int additions);
   // How this rank spent its time; after its last shard.
-  void record_times(int rank, const RankTimes& times);
-  void start(comm::Communicator& communicator, const core::ShardRange& shards, int additions);
+  void record_times(const RankTimes& times);
+  // `plan`: see Communicator::begin_plan.
+  void start(int additions, std::uint64_t plan);
   void wait();
 
   double weight() const { return values()[1]; }
@@ -44,10 +47,13 @@ class StepSummary {
 
   double* values() const { return static_cast<double*>(partials_.top().data); }
   std::size_t first_time() const { return first_used + parameters_; }
-  std::size_t first_buffer() const { return first_time() + 3 * ranks_; }
+  std::size_t first_buffer() const {
+    return first_time() + 3 * static_cast<std::size_t>(communicator_.size());
+  }
 
   std::size_t parameters_;
-  std::size_t ranks_;
+  comm::Communicator& communicator_;
+  core::ShardRange shards_;
   std::vector<Tensor> buffers_;
   std::vector<double> start_;  // the buffers at the step's start
   std::int64_t count_ = 0;

@@ -87,6 +87,7 @@ class Trainer::Run {
 
  private:
   parallel::Checkpoint checkpoint() {
+    ranks_.gather_optimizer_state();
     auto configuration = parallel::configuration_of(world_, options_.parallel);
     configuration["batches an epoch"] = std::to_string(train_.batches());
     const data::Cursor cursor = train_.cursor();

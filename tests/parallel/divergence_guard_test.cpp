@@ -38,7 +38,8 @@ struct GuardedRun {
   int shards = 4;
   int steps = 12;
   std::vector<Flip> flips;
-  DataParallelOptions options = {.seed = 5, .bucket_bytes = 600, .check_every = 3};
+  DataParallelOptions options = {
+      .seed = 5, .bucket_bytes = 600, .tail = Tail::plain, .check_every = 3};
 };
 
 State everything(nn::Module& model, const optim::Optimizer& optimizer) {

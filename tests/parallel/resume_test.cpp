@@ -47,6 +47,7 @@ std::set<std::uint64_t> trained(Model kind, const Span& span, const std::filesys
           ranks.step(batch_of({.model = kind}, step, world.shards()),
                      [&](const Part& part) { return cross_entropy((*model)(part.x), part.y); });
         }
+        ranks.gather_optimizer_state();
         run = {model->state(), adam.state(), {ranks.steps(), seed, 0, 0}, {}};
         parallel::save_checkpoint(folder, run, world.communicator());
         State everything = run.model;

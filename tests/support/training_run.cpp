@@ -72,6 +72,7 @@ std::uint64_t fingerprint_after(World& world, const TrainingRun& run) {
     ranks.step(batch_of(run, step, world.shards()),
                [&](const Part& part) { return cross_entropy((*model)(part.x), part.y); });
   }
+  ranks.gather_optimizer_state();
   State everything = model->state();
   for (const auto& entry : sgd.state()) everything.push_back(entry);
   return fingerprint(everything);

@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <source_location>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -25,11 +26,18 @@ enum class SumMode : std::uint8_t { lockstep, fast };
 // where more than half of the ranks agree, the others get their values and a warning tells.
 enum class OnDivergence : std::uint8_t { stop, repair };
 
+// Who updates the parameters; the bits do not depend on it. plain: every rank updates all of them
+// from the whole gradient. fused: each rank reduces a slice of every bucket, updates it and gives
+// the new parameters to the others, so that it keeps and touches its share of the optimizer's state
+// only. automatic: after a trial of 13 steps, the one that is faster on the slowest rank.
+enum class Tail : std::uint8_t { automatic, plain, fused };
+
 struct DataParallelOptions {
   SumMode mode = SumMode::lockstep;
-  double clip_norm = 0;    // limit of the global gradient norm; 0: none
-  std::uint64_t seed = 0;  // of dropout and other random operations
-  std::int64_t bucket_bytes = std::int64_t{1} << 20;
+  double clip_norm = 0;           // limit of the global gradient norm; 0: none
+  std::uint64_t seed = 0;         // of dropout and other random operations
+  std::int64_t bucket_bytes = 0;  // least size of a bucket; 0: planned from what the link costs
+  Tail tail = Tail::automatic;
   bool requires_finite_loss = true;  // refuse to update from a loss that is NaN or infinite
   std::int64_t check_every = 100;    // steps between comparisons of all replicas; 0: never
   OnDivergence on_divergence = OnDivergence::stop;
@@ -59,20 +67,26 @@ struct WeightedLoss {
 // Does not own model, optimizer or world; rank 0's parameters and buffers are given to all ranks at
 // construction. A batch has `count`, the samples of all ranks, and `parts`, one for each shard of
 // this rank in order, each with its own `count` (0 for an empty shard). Shards that are uneven,
-// empty or more than ranks are legal.
+// empty or more than ranks are legal. The optimizer's arenas are moved to memory that the ranks can
+// read from each other, and laid out anew after the first step; all handles follow.
 class DataParallel {
  public:
   using Options = DataParallelOptions;
 
+  // Collective. UsageError on every rank where versions, options, parameters, shards, threads or
+  // backends differ between ranks; it names a rank and the first difference.
   DataParallel(nn::Module& model, optim::Optimizer& optimizer, World& world,
-               const DataParallelOptions& options = {});
+               const DataParallelOptions& options = {},
+               std::source_location where = std::source_location::current());
   DataParallel(const DataParallel&) = delete;
   DataParallel& operator=(const DataParallel&) = delete;
   ~DataParallel();
 
   // Forward, backward, communication and update. `loss(part)` gives the mean loss over a part, or a
   // WeightedLoss. It is called once for each part that is not empty. All ranks must call step
-  // together. An exception in the middle leaves the ranks apart: end the program.
+  // together. An exception in the middle leaves the ranks apart: the others get a CommError, and
+  // later steps are refused. A loss that is not finite leaves all ranks together, after the last
+  // step.
   template <class Batch, class Loss> StepReport step(const Batch& batch, Loss&& loss) {
     compute_gradients(batch, std::forward<Loss>(loss));
     return update();
@@ -81,12 +95,18 @@ class DataParallel {
   template <class Batch, class Loss> void compute_gradients(const Batch& batch, Loss&& loss);
   StepReport update();
   // Copies of the gradients by name, between compute_gradients and update. Zero for a parameter
-  // that was not used.
+  // that was not used. All ranks call it.
   State gradients() const;
 
   // Compares all replicas now, as every `check_every` steps (say, before a checkpoint is saved).
   // All ranks call it, between steps.
   void compare_replicas();
+
+  // Makes the optimizer's state complete on every rank. With the fused tail a rank's own holds the
+  // current values of its slices only, and optimizer.state() refuses. All ranks call it between the
+  // same two steps before they look at, save or hash optimizer.state(); load what they saved as
+  // ever. Costs nothing where the state is complete already.
+  void gather_optimizer_state();
 
   std::int64_t steps() const;
   // Goes on after `steps` steps: what a checkpoint restores.
@@ -94,8 +114,14 @@ class DataParallel {
 
  private:
   using ShardLoss = std::function<std::optional<WeightedLoss>(int part)>;
-  // `batch_weight` is the global batch's weight where it is known before the losses are.
-  void compute(int parts, std::optional<double> batch_weight, const ShardLoss& loss);
+  // What compute_gradients is given; `batch_weight` is the global batch's weight where it is known
+  // before the losses are.
+  struct Task {
+    int parts = 0;
+    std::int64_t samples = 0;  // of the global batch
+    std::optional<double> batch_weight;
+  };
+  void compute(const Task& task, const ShardLoss& loss);
 
   class Engine;
   std::unique_ptr<Engine> engine_;
@@ -117,7 +143,7 @@ void DataParallel::compute_gradients(const Batch& batch, Loss&& loss) {
       return WeightedLoss{loss(part), static_cast<double>(part.count)};
     }
   };
-  compute(static_cast<int>(batch.parts.size()), batch_weight, loss_of);
+  compute({static_cast<int>(batch.parts.size()), batch.count, batch_weight}, loss_of);
 }
 
 }  // namespace lockstep
