@@ -10,6 +10,7 @@
 #include <exception>
 
 #include "lockstep/base/config.h"
+#include "lockstep/comm/merged_trace.h"
 #include "lockstep/comm/transport.h"
 #include "lockstep/obs/log.h"
 
@@ -86,6 +87,7 @@ World::~World() {
     return;
   }
   try {
+    if (!communicator_->is_poisoned()) comm::finish_trace(*communicator_);
     if (!communicator_->is_poisoned())
       communicator_->barrier();  // unlike MPI_Finalize, with a deadline
   } catch (const std::exception& error) {

@@ -7,6 +7,7 @@
 #include <fstream>
 #include <iterator>
 #include <system_error>
+#include <utility>
 
 #include "lockstep/base/error.h"
 
@@ -67,15 +68,25 @@ std::string read_text(const std::filesystem::path& path) {
   return {std::istreambuf_iterator<char>(stream), {}};
 }
 
+Replacement::Replacement(std::filesystem::path path)
+    : path_(std::move(path)),
+      temporary_(path_.string() + ".tmp"),
+      file_(open_file(temporary_, O_WRONLY | O_TRUNC)) {}
+
+Replacement::~Replacement() {
+  if (!is_committed_) ::unlink(temporary_.c_str());
+}
+
+void Replacement::commit() {
+  file_.reset();
+  if (::rename(temporary_.c_str(), path_.c_str()) != 0) fail("writing", path_, errno);
+  is_committed_ = true;
+}
+
 void replace_file(const std::filesystem::path& path, std::string_view text) {
-  const std::filesystem::path temporary = path.string() + ".tmp";
-  try {
-    write_all(open_file(temporary, O_WRONLY | O_TRUNC).value(), text, temporary);
-    if (::rename(temporary.c_str(), path.c_str()) != 0) fail("writing", path, errno);
-  } catch (...) {
-    ::unlink(temporary.c_str());
-    throw;
-  }
+  Replacement replacement(path);
+  replacement.write(text);
+  replacement.commit();
 }
 
 }  // namespace lockstep::obs

@@ -6,7 +6,6 @@
 #include <atomic>
 #include <chrono>
 #include <exception>
-#include <iterator>
 #include <mutex>
 #include <string>
 
@@ -14,6 +13,7 @@
 #include "lockstep/obs/log.h"
 #include "src/obs/file.h"
 #include "src/obs/identity.h"
+#include "src/obs/trace_text.h"
 
 namespace lockstep::obs {
 namespace {
@@ -38,7 +38,7 @@ class Recorder {
   Recorder(const Recorder&) = delete;
   Recorder& operator=(const Recorder&) = delete;
   ~Recorder() {
-    if (file_.empty()) return;
+    if (file_.empty() || is_merged_) return;
     try {
       write_trace(path_of_rank(file_, identity().rank));
     } catch (const std::exception& failure) {
@@ -46,7 +46,8 @@ class Recorder {
     }
   }
 
-  bool has_file() const { return !file_.empty(); }
+  const std::string& file() const { return file_; }
+  void leave_file_alone() { is_merged_ = true; }
 
   void add(const TraceEvent& event) {
     const std::lock_guard lock(mutex_);
@@ -74,6 +75,7 @@ class Recorder {
 
  private:
   std::string file_;
+  std::atomic<bool> is_merged_{false};  // the file holds all ranks' events
   std::size_t bound_;
   std::mutex mutex_;
   std::vector<TraceEvent> events_;
@@ -91,23 +93,13 @@ std::uint32_t thread_number() {
   return number;
 }
 
-void append_event(std::string& text, const TraceEvent& event, int rank) {
-  fmt::format_to(std::back_inserter(text),
-                 R"({{"ph":"X","cat":"{}","name":"{}","pid":{},"tid":{},"ts":{:.3f},"dur":{:.3f})",
-                 event.category, event.name, rank, event.thread,
-                 static_cast<double>(event.begin) / 1e3,
-                 static_cast<double>(event.end - event.begin) / 1e3);
-  std::string details;
-  if (event.bytes >= 0) details += fmt::format(R"("bytes":{})", event.bytes);
-  if (event.number >= 0) {
-    details += fmt::format(R"({}"number":{})", details.empty() ? "" : ",", event.number);
-  }
-  text += fmt::format(R"(,"args":{{{}}}}})", details);
-}
-
 }  // namespace
 
-bool is_tracing() { return recorder().has_file(); }
+bool is_tracing() { return !recorder().file().empty(); }
+
+std::filesystem::path trace_file() { return recorder().file(); }
+
+void leave_trace_file_alone() { recorder().leave_file_alone(); }
 
 std::int64_t trace_now() {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(
@@ -126,15 +118,11 @@ void clear_trace() { recorder().clear(); }
 
 void write_trace(const std::filesystem::path& file) {
   const Identity who = identity();
-  std::string text = fmt::format(
-      R"({{"traceEvents":[
-{{"ph":"M","name":"process_name","pid":{0},"args":{{"name":"rank {0} {1}"}}}})",
-      who.rank, who.host);
+  std::string text = std::string(trace_head) + process_text(who.rank, who.host);
   for (const TraceEvent& event : recent_events(many_events)) {
-    text += ",\n";
-    append_event(text, event, who.rank);
+    append_event(text, event, {.rank = who.rank});
   }
-  replace_file(file, text + "\n]}\n");
+  replace_file(file, text += trace_tail);
 }
 
 }  // namespace lockstep::obs

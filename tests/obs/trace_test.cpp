@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "lockstep/obs/log.h"
+#include "src/obs/trace_text.h"
 #include "tests/support/scratch.h"
 
 namespace lockstep::obs {
@@ -68,6 +69,24 @@ TEST(Trace, IsWrittenInChromesFormat) {
   EXPECT_THAT(text, HasSubstr(R"("ts":5.000,"dur":2.500,"args":{"bytes":64,"number":3}})"));
   EXPECT_THAT(text, HasSubstr(R"("ts":8.000,"dur":1.000,"args":{}})"));
   EXPECT_THAT(text, testing::EndsWith("\n]}\n"));
+}
+
+TEST(Trace, MovesTimesToAnotherClockAndLinksTheCallsOfACollective) {
+  const auto text_of_call = [](const char* name, std::int64_t number, int rank) {
+    std::string text;
+    append_event(text, {.category = "comm", .name = name, .begin = 5'000, .number = number},
+                 {.rank = rank, .clock_offset = 2'000, .is_linked = true});
+    return text;
+  };
+  const auto link_of = [](const std::string& text) {
+    const std::size_t begin = text.find("\"bind_id\"");
+    return begin == std::string::npos ? "" : text.substr(begin, text.find(',', begin) - begin);
+  };
+  EXPECT_THAT(text_of_call("barrier", 7, 3), HasSubstr(R"("pid":3,"tid":0,"ts":3.000)"));
+  EXPECT_EQ(link_of(text_of_call("barrier", 7, 3)), link_of(text_of_call("barrier", 7, 1)));
+  EXPECT_NE(link_of(text_of_call("barrier", 7, 3)), link_of(text_of_call("barrier", 8, 3)));
+  EXPECT_NE(link_of(text_of_call("barrier", 7, 3)), "");
+  EXPECT_EQ(link_of(text_of_call("send", 7, 3)), "");
 }
 
 TEST(TraceDeathTest, IsWrittenAtTheEndOfTheProcessWhereTheEnvironmentNamesAFile) {

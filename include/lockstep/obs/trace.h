@@ -22,8 +22,13 @@ struct TraceEvent {
 
 // True where LOCKSTEP_TRACE names a file: then a million events are kept instead of a few thousand,
 // fine-grained callers record too, and the process writes the file when it ends (rank r > 0:
-// "trace.rank3.json" for "trace.json").
+// "trace.rank3.json" for "trace.json"). The ranks of a job that ends well write one file together,
+// see comm/merged_trace.h.
 bool is_tracing();
+// The file that LOCKSTEP_TRACE names, or nothing.
+std::filesystem::path trace_file();
+// The process does not write that file any more: the ranks have done so together.
+void leave_trace_file_alone();
 // Nanoseconds of the steady clock.
 std::int64_t trace_now();
 // Adds an event; the oldest gives way. Safe from every thread.
