@@ -9,7 +9,7 @@ namespace {
 
 enum Kind : std::int32_t { sending, receiving };
 
-constexpr std::size_t piece_bytes = std::size_t{64} << 20;
+constexpr std::size_t piece_bytes = std::size_t{8} << 20;
 
 bool has_in_of_parts(Op op) { return op == Op::scatter || op == Op::all_to_all; }
 bool has_out_of_parts(Op op) {

@@ -102,6 +102,92 @@ TEST_F(Arguments, TheRootMustBeARank) {
   }
 }
 
+TEST_F(Arguments, RootedCallsWantARootAndItsBuffers) {
+  TypedValues a(DType::f32, 8);
+  EXPECT_THAT(refusal<UsageError>(
+                  [&] { return ranks_.reduce(a.buffer(), a.buffer(), Reduce::sum, 4, stream_); }),
+              AllOf(HasSubstr("reduce (sum, f32 x 8): root 4 of 4 ranks"),
+                    HasSubstr("give a root from 0")));
+  EXPECT_THAT(refusal<ShapeError>(
+                  [&] { return ranks_.reduce(a.buffer(), a.part(0, 7), Reduce::sum, 1, stream_); }),
+              HasSubstr("in has 8 elements, out has 7"));
+  EXPECT_THAT(
+      refusal<ShapeError>([&] { return ranks_.gather(a.part(0, 2), a.part(2, 6), 1, stream_); }),
+      HasSubstr("gather (f32 x 6): out has 6 elements, in has 2, with 4 ranks"));
+  EXPECT_THAT(
+      refusal<ShapeError>([&] { return ranks_.scatter(a.part(2, 6), a.part(0, 2), 1, stream_); }),
+      HasSubstr("scatter (f32 x 6): in has 6 elements, out has 2, with 4 ranks"));
+}
+
+TEST_F(Arguments, CountsOfAVariantMustFitRanksAndBuffers) {
+  TypedValues a(DType::f32, 8);
+  TypedValues b(DType::f32, 8);
+  const auto gather = [&](const std::vector<std::int64_t>& counts) {
+    return ranks_.all_gather_v(a.part(0, 2), b.buffer(), counts, stream_);
+  };
+  EXPECT_THAT(refusal<ShapeError>([&] {
+                return gather({2, 2, 2});
+              }),
+              AllOf(HasSubstr("all_gather_v (f32 x 8): 3 counts, with 4 ranks"),
+                    HasSubstr("give one count for each rank")));
+  EXPECT_THAT(refusal<ShapeError>([&] {
+                return gather({7, 2, -1, 0});
+              }),
+              HasSubstr("counts hold -1"));
+  EXPECT_THAT(refusal<ShapeError>([&] {
+                return gather({2, 3, 2, 1});
+              }),
+              HasSubstr("in has 2 elements, but this rank's count is 3"));
+  EXPECT_THAT(refusal<ShapeError>([&] {
+                return gather({2, 2, 2, 1});
+              }),
+              HasSubstr("out has 8 elements, but counts add up to 7"));
+}
+
+TEST_F(Arguments, AnExchangeOfPartsMustAddUp) {
+  TypedValues a(DType::f32, 9);
+  TypedValues b(DType::f32, 9);
+  EXPECT_THAT(
+      refusal<ShapeError>([&] { return ranks_.all_to_all(a.buffer(), b.buffer(), stream_); }),
+      AllOf(HasSubstr("9 elements for 4 ranks"), HasSubstr("use all_to_all_v")));
+  const auto exchange = [&](const std::vector<std::int64_t>& sent,
+                            const std::vector<std::int64_t>& received) {
+    return ranks_.all_to_all_v(a.buffer(), b.buffer(), sent, received, stream_);
+  };
+  EXPECT_THAT(refusal<ShapeError>([&] {
+                return exchange({1, 2, 3, 4}, {1, 2, 3, 3});
+              }),
+              HasSubstr("in has 9 elements, but sent add up to 10"));
+  EXPECT_THAT(refusal<ShapeError>([&] {
+                return exchange({1, 2, 3, 3}, {1, 2, 3, 4});
+              }),
+              HasSubstr("out has 9 elements, but received add up to 10"));
+  EXPECT_THAT(refusal<ShapeError>([&] {
+                return exchange({1, 2, 3, 3}, {2, 1, 3, 3});
+              }),
+              HasSubstr("this rank sends itself 2 elements and receives 1"));
+}
+
+TEST_F(Arguments, MessagesWantAPeer) {
+  TypedValues a(DType::f32, 8);
+  EXPECT_THAT(refusal<UsageError>([&] { return ranks_.send(a.buffer(), 4, stream_); }),
+              AllOf(HasSubstr("send to rank 4 (f32 x 8): peer 4 of 4 ranks"),
+                    HasSubstr("give a peer from 0")));
+  EXPECT_THAT(refusal<UsageError>([&] { return ranks_.receive(a.buffer(), -1, stream_); }),
+              HasSubstr("receive from rank -1 (f32 x 8): peer -1 of 4 ranks"));
+}
+
+TEST_F(Arguments, ABatchWithOneWrongCallStartsNone) {
+  TypedValues a(DType::f32, 8);
+  EXPECT_THAT(refusal<UsageError>([&] {
+                return ranks_.batch([&](comm::Batch& batch) {
+                  batch.broadcast(a.buffer(), 0, stream_);
+                  batch.broadcast(a.buffer(), 9, stream_);
+                });
+              }),
+              HasSubstr("root 9 of 4 ranks"));
+}
+
 TEST_F(Arguments, ReductionsMustMeanSomething) {
   TypedValues whole(DType::i32, 4);
   EXPECT_THAT(refusal<DTypeError>([&] {

@@ -2,6 +2,7 @@
 
 #include "lockstep/core/shard.h"
 #include "tests/support/conformance.h"
+#include "tests/support/conformance_values.h"
 #include "tests/support/tree_reference.h"
 
 namespace lockstep::tests {
@@ -80,6 +81,67 @@ TEST_P(Conformance, ExactReduceScatterEqualsThePartsOfAllReduce) {
         ranks.reduce_scatter(in.buffer(), part.buffer(), op, stream).wait();
         for (std::int64_t i = 0; i < count; ++i)
           ASSERT_EQ(part.at(i), whole.at(ranks.rank() * count + i));
+      }
+    }
+  });
+}
+
+// The parts that the ranks of any team hold of the sum over `leaves`, put together.
+TypedValues scattered_sum(Communicator& ranks, const std::vector<TypedValues>& leaves) {
+  const int shards = static_cast<int>(leaves.size());
+  const DType dtype = leaves.front().dtype();
+  std::vector<TypedValues> partials;
+  for (const core::TreeNode& node :
+       core::maximal_subtrees(core::shards_of(ranks.rank(), ranks.size(), shards))) {
+    partials.push_back(tree_sum(leaves, node.first, node.last));
+  }
+  std::vector<core::ConstBuffer> nodes;
+  for (TypedValues& partial : partials) nodes.emplace_back(partial.buffer());
+  std::vector<std::int64_t> counts;
+  std::int64_t left = leaves.front().count();
+  for (int rank = 1; rank < ranks.size(); ++rank) {
+    counts.push_back(rank % 2 * left / 3);
+    left -= counts.back();
+  }
+  counts.push_back(left);
+  const std::int64_t first = sum_of(counts, ranks.rank());
+  const std::int64_t own = counts[static_cast<std::size_t>(ranks.rank())];
+  TypedValues separate(dtype, leaves.front().count());
+  TypedValues& out = partials.empty() ? separate : partials.front();  // in place where it can be
+  core::Stream stream;
+  ranks
+      .reduce_scatter_v(comm::Partials{nodes, shards}, out.part(first, own), counts, Reduce::sum,
+                        stream)
+      .wait();
+  TypedValues all(dtype, leaves.front().count());
+  ranks.all_gather_v(out.part(first, own), all.buffer(), counts, stream).wait();
+  return all;
+}
+
+TEST_P(Conformance, ExactScatteredForestSumsDoNotDependOnTheNumberOfRanks) {
+  for (const int shards : {1, 2, 5, 8}) {
+    for (const std::int64_t count : {0, 1, 333, 50'021}) {
+      const auto leaves = leaves_of(DType::f32, count, shards);
+      const TypedValues wanted = tree_sum(leaves, 0, shards);
+      on_every_rank([&](Communicator& ranks) {
+        EXPECT_EQ(scattered_sum(ranks, leaves), wanted) << shards << " shards, " << count;
+      });
+    }
+  }
+}
+
+TEST_P(Conformance, ExactReduceEqualsAllReduceOnTheRoot) {
+  on_every_rank([](Communicator& ranks) {
+    core::Stream stream;
+    for (const std::int64_t count : {1, 77, 100'003}) {
+      const int root = ranks.size() - 1;
+      TypedValues in = leaf(DType::f32, count, ranks.rank(), 7);
+      TypedValues everywhere(DType::f32, count);
+      TypedValues out(DType::f32, count);
+      ranks.all_reduce(in.buffer(), everywhere.buffer(), Reduce::mean, stream).wait();
+      ranks.reduce(in.buffer(), out.buffer(), Reduce::mean, root, stream).wait();
+      if (ranks.rank() == root) {
+        EXPECT_EQ(out, everywhere);
       }
     }
   });
