@@ -37,8 +37,9 @@ struct Settings {
   std::string dtype = "f32";
   std::int64_t batch = 0;  // 0: the workload's, times the ranks
   std::int64_t steps = 50;
-  std::int64_t warmup = -1;  // negative: max(8, steps / 5)
+  std::int64_t warmup = -1;  // negative: max(20, steps / 5), which covers the trial of tails
   bool is_solo = false;
+  std::string tail = "automatic";
   std::string losses;
   std::string json;
   std::string inputs;
@@ -102,6 +103,11 @@ double combine(World& world, double value, comm::Reduce how) {
   return one[0];
 }
 
+Tail tail_named(const std::string& name) {
+  if (name == "plain") return Tail::plain;
+  return name == "fused" ? Tail::fused : Tail::automatic;
+}
+
 // All that trains: in `solo` each rank is a world of its own.
 class Training {
  public:
@@ -111,7 +117,8 @@ class Training {
     core::manual_seed(2);
     model_ = workload_.model();
     optimizer_ = workload_.optimizer(model_->parameters());
-    ranks_ = std::make_unique<DataParallel>(*model_, *optimizer_, world());
+    ranks_ = std::make_unique<DataParallel>(*model_, *optimizer_, world(),
+                                            DataParallelOptions{.tail = tail_named(settings.tail)});
     make_batches();
   }
 
@@ -243,7 +250,7 @@ void report(const Settings& settings, const World& world, const Measured& measur
 }
 
 void complete(Settings& settings, const World& world) {
-  if (settings.warmup < 0) settings.warmup = std::max<std::int64_t>(8, settings.steps / 5);
+  if (settings.warmup < 0) settings.warmup = std::max<std::int64_t>(20, settings.steps / 5);
   if (settings.batch == 0) {
     settings.batch = workload_named(settings.workload).batch_per_rank * world.size();
   }
@@ -286,11 +293,15 @@ int main(int argc, char** argv) {
   line.add({.name = "--steps", .meaning = "steps that are timed", .low = 1}, settings.steps);
   line.add({.name = "--warmup",
             .meaning = "steps before them",
-            .fallback = "the larger of 8 and steps / 5",
+            .fallback = "the larger of 20 and steps / 5",
             .low = 0},
            settings.warmup);
   line.add({.name = "--solo", .meaning = "independent ranks, each on batch / ranks samples"},
            settings.is_solo);
+  line.add({.name = "--tail",
+            .meaning = "who updates: all ranks everything, each its slices, or as a trial shows",
+            .choices = {"automatic", "plain", "fused"}},
+           settings.tail);
   line.add(
       {.name = "--losses", .meaning = "write one loss a line, warm-up included", .value = "FILE"},
       settings.losses);
