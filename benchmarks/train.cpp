@@ -40,6 +40,7 @@ struct Settings {
   std::int64_t warmup = -1;  // negative: max(20, steps / 5), which covers the trial of tails
   bool is_solo = false;
   std::string tail = "automatic";
+  std::string sums = "lockstep";
   std::string losses;
   std::string json;
   std::string inputs;
@@ -117,8 +118,10 @@ class Training {
     core::manual_seed(2);
     model_ = workload_.model();
     optimizer_ = workload_.optimizer(model_->parameters());
-    ranks_ = std::make_unique<DataParallel>(*model_, *optimizer_, world(),
-                                            DataParallelOptions{.tail = tail_named(settings.tail)});
+    ranks_ = std::make_unique<DataParallel>(
+        *model_, *optimizer_, world(),
+        DataParallelOptions{.mode = settings.sums == "fast" ? SumMode::fast : SumMode::lockstep,
+                            .tail = tail_named(settings.tail)});
     make_batches();
   }
 
@@ -302,6 +305,10 @@ int main(int argc, char** argv) {
             .meaning = "who updates: all ranks everything, each its slices, or as a trial shows",
             .choices = {"automatic", "plain", "fused"}},
            settings.tail);
+  line.add({.name = "--sums",
+            .meaning = "of gradients: along the tree, or in any order",
+            .choices = {"lockstep", "fast"}},
+           settings.sums);
   line.add(
       {.name = "--losses", .meaning = "write one loss a line, warm-up included", .value = "FILE"},
       settings.losses);
