@@ -119,6 +119,20 @@ TEST_F(ArenaTest, ReorderingKeepsEveryValueAndTheNumbersOfSegments) {
   EXPECT_THAT(arena.state_of(1, 1).to_vector(), Each(0.0F));
 }
 
+TEST_F(ArenaTest, GradientsGoToAnotherLaneWithoutACopy) {
+  Arena arena(entries_of(parameters_), 0);
+  const core::Memory other = host_memory(arena.bytes());
+  std::fill_n(static_cast<float*>(other->data()), arena.count(), 0.0F);
+  const void* const before = arena.gradients({0, 1}).data;
+  const core::Memory first = arena.exchange_gradient_lane(other);
+  EXPECT_EQ(first->data(), before);
+  EXPECT_EQ(arena.gradients({0, 1}).data, other->data());
+  give_gradient(parameters_[1].second, random_values(17, random_));
+  EXPECT_EQ(gradient(parameters_[1].second).data<float>(), static_cast<float*>(other->data()) + 16);
+  EXPECT_THAT(message_of([&] { arena.exchange_gradient_lane(host_memory(4)); }),
+              HasSubstr("too few for 112 f32 on cpu"));
+}
+
 TEST_F(ArenaTest, PaddingIsZeroAlsoInMemoryThatHeldOtherThings) {
   Arena arena(entries_of(parameters_), 0);
   const core::Memory first = host_memory(arena.bytes()), second = host_memory(arena.bytes());

@@ -50,6 +50,30 @@ TEST(Clip, NormIsExactlyTheSameInAnyLayout) {
   EXPECT_EQ(gradient_norm(optimizer), before);
 }
 
+TEST(Clip, NormIsExactlyTheSameFromSumsOfAnyRunsOfBlocks) {
+  std::mt19937 random(8);
+  const State parameters =
+      random_parameters({{5 * norm_block + 3}, {30}, {3 * norm_block}, {norm_block - 1}}, random);
+  Sgd optimizer(parameters);
+  give_random_gradients(parameters, random);
+  const double expected = gradient_norm(optimizer);
+  const Arena& arena = optimizer.arenas()[0];
+  for (int round = 0; round < 20; ++round) {
+    NormBlocks blocks(optimizer, {true, true, true, true});
+    std::int64_t begin = 0;
+    for (const Segment& segment : arena.segments()) {
+      for (std::int64_t end = segment.offset + norm_block; end < segment.range().end;
+           end += norm_block) {
+        if (random() % 2 == 0) continue;
+        blocks.sum(0, {begin, end});
+        begin = end;
+      }
+    }
+    blocks.sum(0, {begin, arena.count()});
+    EXPECT_EQ(blocks.norm(), expected);
+  }
+}
+
 TEST(Clip, CountsOnlyParametersThatTakePart) {
   std::mt19937 random(3);
   const State parameters = random_parameters({{3}, {4}}, random);
