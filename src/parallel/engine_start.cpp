@@ -23,6 +23,14 @@ void check_options(const DataParallelOptions& options) {
   });
 }
 
+void check_is_complete(const optim::Optimizer& optimizer) {
+  check<UsageError>(optimizer.is_state_complete(), [] {
+    return Complaint{
+        "DataParallel: the ranks of an earlier one still hold the optimizer's state in parts",
+        "call its gather_optimizer_state() on all ranks before it goes, or load a state"};
+  });
+}
+
 std::string description(const Tensor& x) {
   return fmt::format("{} {}", name_of(x.dtype()), to_string(x.shape()));
 }
@@ -76,6 +84,7 @@ DataParallel::Engine::Engine(nn::Module& model, optim::Optimizer& optimizer, Wor
       tail_(options.tail, world.size() == 1) {
   comm::Communicator& ranks = world.communicator();
   parallel::check_agreement(ranks, facts_of(model, optimizer, world, options), where);
+  check_is_complete(optimizer);
   check_options(options);  // the same on all ranks, so that all of them throw
   guard_ = std::make_unique<parallel::DivergenceGuard>(model, optimizer, ranks, options);
   stragglers_ = std::make_unique<parallel::Stragglers>(ranks, shards_, options);

@@ -95,6 +95,26 @@ TEST(FusedTail, IsCompleteAfterAStateIsLoaded) {
   });
 }
 
+TEST(FusedTail, PassesAnOptimizerOnOnlyWithItsWholeState) {
+  on_ranks(2, [](World& world) {
+    const auto model = model_for(Model::mlp);
+    optim::AdamW adam(model->parameters(), {.lr = 0.01});
+    const auto train = [&](bool gathers) {
+      DataParallel ranks(*model, adam, world, {.tail = Tail::fused});
+      const ShardedBatch batch = batch_of({}, 0, world.shards());
+      for (int i = 0; i < 3; ++i) {
+        ranks.step(batch,
+                   [&](const Part& part) { return cross_entropy((*model)(part.x), part.y); });
+      }
+      if (gathers) ranks.gather_optimizer_state();
+    };
+    train(true);
+    train(false);
+    EXPECT_THAT(message_of<UsageError>([&] { train(true); }),
+                HasSubstr("an earlier one still hold the optimizer's state in parts"));
+  });
+}
+
 TEST(FusedTail, GivesTheWholeGradientBetweenItsHalves) {
   for (const std::int64_t bucket_bytes : {1, 0}) {
     on_ranks(3,
