@@ -41,6 +41,7 @@ StepReport DataParallel::Engine::update() {
   });
   has_gradients_ = false;
   const auto begin = Clock::now();
+  if (step_.is_fused) guard_->begin_shared_update();
   in_step([&] { timed([&] { summary_->wait(); }); });
   stragglers_->meet(summary_->times());
   check_finite();
@@ -109,6 +110,7 @@ void DataParallel::Engine::update_parameters(const std::vector<bool>& used) {
     timed([&] { exchange.wait(bucket); });
     optimizer_.update(arena, exchange.owned(bucket));
     if (!step_.is_fused) return;
+    guard_->record_written(steps + 1, arena, exchange.owned(bucket));
     const optim::Arena& of = optimizer_.arenas()[static_cast<std::size_t>(arena)];
     shares_.push_back(exchange.share(of.parameters({0, of.count()}), bucket, step_.hash));
   });
@@ -116,6 +118,7 @@ void DataParallel::Engine::update_parameters(const std::vector<bool>& used) {
     for (comm::Work& share : shares_) share.wait();
   });
   shares_.clear();
+  if (step_.is_fused) guard_->end_shared_update();
   exchange_->end_step();
   optimizer_.finish_step();
 }

@@ -26,11 +26,13 @@ void flip_bit(const Tensor& x, std::int64_t bit) {
   static_cast<unsigned char*>(x.view().data)[bit / 8] ^= static_cast<unsigned char>(1 << (bit % 8));
 }
 
-// A bit of the middle of a tensor, on one rank, before one step.
+// A bit of one element, on one rank: before a step, or in it, once its gradients are there.
 struct Flip {
   int rank = 0;
   int step = 1;
   std::string tensor;
+  double place = 0.5;  // of the element: 0 the first, 1 the last
+  bool is_within_step = false;
 };
 
 struct GuardedRun {
@@ -44,9 +46,19 @@ struct GuardedRun {
 
 State everything(nn::Module& model, const optim::Optimizer& optimizer) {
   State all = model.state();
+  if (!optimizer.is_state_complete()) return all;
   for (const auto& [name, tensor] : optimizer.state())
     all.emplace_back("optimizer " + name, tensor);
   return all;
+}
+
+void damage(const Flip& flip, const State& state) {
+  for (const auto& [name, tensor] : state) {
+    if (name != flip.tensor) continue;
+    const auto element =
+        static_cast<std::int64_t>(flip.place * static_cast<double>(tensor.elements() - 1));
+    flip_bit(tensor, element * 8 * static_cast<std::int64_t>(size_of(tensor.dtype())) + 9);
+  }
 }
 
 // Trains the CNN with batch normalisation; the fingerprints that the ranks end with.
@@ -58,18 +70,21 @@ std::set<std::uint64_t> train(const GuardedRun& guarded) {
     const auto model = model_for(run.model);
     optim::Sgd sgd(model->parameters(), {.lr = 0.05, .momentum = 0.9});
     DataParallel ranks(*model, sgd, world, guarded.options);
-    for (int step = 1; step <= guarded.steps; ++step) {
+    const auto damage_at = [&](int step, bool is_within_step) {
       for (const Flip& flip : guarded.flips) {
-        if (flip.rank != world.rank() || flip.step != step) continue;
-        for (const auto& [name, tensor] : everything(*model, sgd)) {
-          if (name != flip.tensor) continue;
-          flip_bit(tensor,
-                   tensor.elements() / 2 * 8 * static_cast<int>(size_of(tensor.dtype())) + 9);
-        }
+        if (flip.rank == world.rank() && flip.step == step && flip.is_within_step == is_within_step)
+          damage(flip, everything(*model, sgd));
       }
-      ranks.step(batch_of(run, step, world.shards()),
-                 [&](const Part& part) { return cross_entropy((*model)(part.x), part.y); });
+    };
+    for (int step = 1; step <= guarded.steps; ++step) {
+      damage_at(step, false);
+      ranks.compute_gradients(batch_of(run, step, world.shards()), [&](const Part& part) {
+        return cross_entropy((*model)(part.x), part.y);
+      });
+      damage_at(step, true);
+      ranks.update();
     }
+    ranks.gather_optimizer_state();
     const std::uint64_t own = fingerprint(everything(*model, sgd));
     const std::lock_guard lock(mutex);
     found.insert(own);
@@ -181,6 +196,88 @@ TEST(DivergenceGuard, LetsReplicasPartWhereItIsOff) {
   GuardedRun run{.ranks = 3, .flips = {{1, 4, "6.weight"}}};
   run.options.check_every = 0;
   EXPECT_GT(train(run).size(), 1U);
+}
+
+// Each element belongs to one rank's slice and is foreign to the others; all are tried.
+TEST(DivergenceGuard, FindsDamageInOwnedAndForeignSlicesThoughTheNextUpdateOverwritesIt) {
+  for (const int ranks : {2, 3}) {
+    for (int rank = 0; rank < ranks; ++rank) {
+      for (const double place : {0.0, 0.3, 0.6, 1.0}) {
+        for (const bool is_within_step : {false, true}) {
+          GuardedRun run{.ranks = ranks, .steps = 9};
+          run.options.tail = Tail::fused;
+          run.options.check_every = 4;
+          run.flips = {{rank, 6, "6.weight", place, is_within_step}};
+          const std::string message = message_of([&] { train(run); });
+          EXPECT_THAT(message, HasSubstr("that step 9 begins with differ; they were equal before "
+                                         "step 5; \"6.weight of a step before\": "));
+          EXPECT_THAT(message, HasSubstr("rank " + std::to_string(rank) + " has "));
+        }
+      }
+    }
+  }
+}
+
+TEST(DivergenceGuard, FindsDamageAfterASharedUpdateAtOnce) {
+  for (const double place : {0.0, 1.0}) {
+    GuardedRun run{.ranks = 3, .flips = {{1, 7, "6.weight", place}}};
+    run.options.tail = Tail::fused;
+    EXPECT_THAT(message_of([&] { train(run); }), HasSubstr("\"6.weight\": rank 1 has "));
+  }
+}
+
+// Control: the damage that the test above finds is in all replicas alike, for good.
+TEST(DivergenceGuard, WouldFindReplicasEqualWithoutARecordOfSharedUpdates) {
+  GuardedRun run{.ranks = 3};
+  run.options.tail = Tail::fused;
+  run.options.check_every = 0;
+  const auto undisturbed = train(run);
+  for (const double place : {0.0, 0.3, 0.6, 1.0}) {
+    run.flips = {{1, 6, "6.weight", place}};
+    const auto damaged = train(run);
+    EXPECT_EQ(damaged.size(), 1U);
+    EXPECT_NE(damaged, undisturbed);
+  }
+}
+
+TEST(ExactDivergenceGuard, RepairsWhereUpdatesAreShared) {
+  for (const int ranks : {3, 5}) {
+    GuardedRun run{.ranks = ranks};
+    run.options.tail = Tail::fused;
+    run.options.on_divergence = OnDivergence::repair;
+    const auto undisturbed = train(run);
+    ASSERT_EQ(undisturbed.size(), 1U);
+    for (const double place : {0.0, 0.3, 0.6, 1.0}) run.flips.push_back({1, 7, "6.weight", place});
+    run.flips.push_back({2, 10, "0.weight"});
+    EXPECT_EQ(train(run), undisturbed) << ranks;
+  }
+}
+
+// The moment between an owner's update and its sharing is too short for a flip from outside.
+TEST(DivergenceGuard, FindsWhatAnOwnerGaveToAllRanksAfterItWasDamaged) {
+  for (const bool is_damaged : {false, true}) {
+    const auto share = [&] {
+      on_ranks(3, [&](World& world) {
+        const auto model = model_for(Model::mlp);
+        optim::Sgd sgd(model->parameters());
+        parallel::DivergenceGuard guard(*model, sgd, world.communicator(),
+                                        {.check_every = 1, .on_divergence = OnDivergence::repair});
+        guard.begin_step(1);
+        guard.begin_shared_update();
+        if (world.rank() == 1) guard.record_written(1, 0, {100, 200});          // within "0.weight"
+        if (is_damaged) flip_bit(model->parameters()[0].second, 150 * 32 + 3);  // on all ranks
+        guard.end_shared_update();
+        guard.begin_step(2);
+      });
+    };
+    if (!is_damaged) {
+      EXPECT_NO_THROW(share());
+    } else {
+      EXPECT_THAT(message_of(share),
+                  testing::AllOf(HasSubstr("\"0.weight since its owner wrote it\": rank 1 has "),
+                                 HasSubstr("the other 2 ranks have 0000000000000000")));
+    }
+  }
 }
 
 TEST(DivergenceGuard, TellsNaNsApartByTheirPayloads) {
