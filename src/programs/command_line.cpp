@@ -45,6 +45,28 @@ std::string range_text(const Flag& flag) {
   return "";
 }
 
+constexpr std::string_view byte_suffixes = "KMG";
+
+// "64K" for 65536.
+std::string bytes_text(std::int64_t bytes) {
+  std::size_t power = 0;
+  for (; power < byte_suffixes.size() && bytes != 0 && bytes % 1024 == 0; ++power) bytes /= 1024;
+  return std::to_string(bytes) +
+         (power == 0 ? std::string() : std::string(1, byte_suffixes[power - 1]));
+}
+
+std::optional<std::int64_t> bytes_of(std::string_view text) {
+  const std::size_t power = text.empty() ? std::string_view::npos : byte_suffixes.find(text.back());
+  if (power != std::string_view::npos) text.remove_suffix(1);
+  std::int64_t value = 0;
+  const auto [stop, status] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (status != std::errc{} || stop != text.data() + text.size()) return std::nullopt;
+  const std::int64_t unit =
+      power == std::string_view::npos ? 1 : std::int64_t{1} << (10 * (power + 1));
+  if (value > std::numeric_limits<std::int64_t>::max() / unit) return std::nullopt;
+  return value * unit;
+}
+
 std::string described(const Flag& flag) {
   return flag.fallback.empty() ? flag.meaning : fmt::format("{} [{}]", flag.meaning, flag.fallback);
 }
@@ -142,10 +164,28 @@ void CommandLine::add(Flag flag, std::string& variable) {
     if (text.empty()) throw Mistake{source + " is empty", place(source), "give it a value"};
     const auto& known = flag.choices;
     if (!known.empty() && std::find(known.begin(), known.end(), text) == known.end()) {
+      const std::string_view near =
+          nearest(text, std::vector<std::string_view>(known.begin(), known.end()));
+      const std::string hint = near.empty() ? "" : fmt::format("did you mean {}? ", near);
       throw Mistake{assignment(source, text) + " is not known", place(source),
-                    "give one of " + choices};
+                    hint + "give one of " + choices};
     }
     variable = text;
+  };
+  entries_.push_back({std::move(flag), assign});
+}
+
+void CommandLine::add_bytes(Flag flag, std::int64_t& variable) {
+  if (flag.fallback.empty()) flag.fallback = bytes_text(variable);
+  flag.value = "BYTES";
+  const auto assign = [flag, &variable](const std::string& text, const std::string& source) {
+    const auto value = bytes_of(text);
+    const auto number = static_cast<double>(value.value_or(0));
+    if (!value || number < flag.low || number > flag.high) {
+      throw Mistake{assignment(source, text) + " is not a number of bytes" + range_text(flag),
+                    place(source), "give a whole number, or one with the suffix K, M or G"};
+    }
+    variable = *value;
   };
   entries_.push_back({std::move(flag), assign});
 }

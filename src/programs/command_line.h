@@ -35,6 +35,8 @@ class CommandLine {
   void add(Flag flag, std::int64_t& variable);
   void add(Flag flag, double& variable);
   void add(Flag flag, std::string& variable);
+  // A number of bytes: a whole number, or one with the suffix K, M or G (powers of 1024).
+  void add_bytes(Flag flag, std::int64_t& variable);
 
   // Fills the variables. Where the program must end instead, the exit code: 0 after --help or
   // --version, 2 after a mistake (unknown flag, bad value, unknown LOCKSTEP_* variable), which has
