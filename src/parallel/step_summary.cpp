@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "lockstep/kernels/registry.h"
 #include "lockstep/tensor/create.h"
 #include "lockstep/tensor/views.h"
 #include "src/parallel/lanes.h"
@@ -9,18 +10,32 @@
 namespace lockstep::parallel {
 namespace {
 
-// Elements of the buffers, converted to f64, one after the other.
+// A tensor's elements as f64, one after the other, in host memory.
+View lane_view(double* first, const Shape& shape) {
+  return {first, DType::f64, shape, contiguous_strides(shape)};
+}
+
+void convert(const View& from, const View& to) {
+  kernels::backend(Device{}).copy({.in = from, .out = to}, core::current_stream({}));
+}
+
 void read(const std::vector<Tensor>& buffers, double* into) {
   for (const Tensor& buffer : buffers) {
-    for (const double value : buffer.to_vector<double>()) *into++ = value;
+    const bool is_here = buffer.device() == Device{};
+    const Tensor elements = is_here ? buffer : copied_to(buffer, Device{});
+    convert(elements.view(), lane_view(into, buffer.shape()));
+    into += buffer.elements();
   }
 }
 
-void write(const std::vector<Tensor>& buffers, const double* from) {
+void write(const std::vector<Tensor>& buffers, double* from) {
   for (const Tensor& buffer : buffers) {
-    const std::span values(from, static_cast<std::size_t>(buffer.elements()));
-    copy_elements(tensor(values, buffer.shape(), {.dtype = buffer.dtype()}), buffer);
-    from += values.size();
+    const bool is_here = buffer.device() == Device{};
+    const Tensor elements = is_here ? buffer : empty(buffer.shape(), {.dtype = buffer.dtype()});
+    convert(lane_view(from, buffer.shape()), elements.view());
+    if (!is_here) copy_elements(copied_to(elements, buffer.device()), buffer);
+    buffer.mark_mutated();
+    from += buffer.elements();
   }
 }
 
@@ -114,9 +129,9 @@ void StepSummary::install_buffers() {
     write(buffers_, start_.data());
     return;
   }
-  std::vector<double> means(values() + first_buffer(), values() + count_);
-  for (double& mean : means) mean /= weight();
-  write(buffers_, means.data());
+  double* const means = values() + first_buffer();
+  for (std::size_t i = 0; i < start_.size(); ++i) means[i] /= weight();
+  write(buffers_, means);
 }
 
 }  // namespace lockstep::parallel
