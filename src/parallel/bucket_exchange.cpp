@@ -89,28 +89,41 @@ void BucketExchange::lay_out_by_arrival() {
 
 void BucketExchange::begin_step(const StepPlan& plan) {
   step_ = plan;
-  is_last_shard_ = false;
+  is_in_shard_ = false;
 }
 
-void BucketExchange::finish_shard(int additions) {
+void BucketExchange::begin_shard(int additions, bool is_last) {
+  additions_ = additions;
+  is_in_shard_ = true;
+  is_last_shard_ = is_last;
+  missing_ = trainable_;
+}
+
+void BucketExchange::finish_shard() {
+  is_in_shard_ = false;
   if (!is_exact_) return;
-  partials_.add({0, arena_.count()}, additions, core::current_stream(arena_.device()));
-  partials_.drop(additions);
+  for (int bucket = 0; bucket < size(); ++bucket) {
+    if (!is_ready(bucket)) add_partials(bucket);
+  }
+  partials_.drop(additions_);
   partials_.keep();
   arena_.exchange_gradient_lane(partials_.top().keep);
 }
 
-void BucketExchange::begin_last_shard(int additions) {
-  additions_ = additions;
-  is_last_shard_ = true;
-  missing_ = trainable_;
+void BucketExchange::add_partials(int bucket) {
+  partials_.add(plan_[static_cast<std::size_t>(bucket)].range, additions_,
+                core::current_stream(arena_.device()));
 }
 
 void BucketExchange::arrived(int segment, int bucket) {
-  if (!is_last_shard_) return;
-  if (!knows_arrivals_) arrivals_.push_back(segment);
+  if (!is_in_shard_) return;
   --missing_[static_cast<std::size_t>(bucket)];
-  on_final_(bucket);
+  if (is_last_shard_) {
+    if (!knows_arrivals_) arrivals_.push_back(segment);
+    on_final_(bucket);
+  } else if (is_exact_ && is_ready(bucket)) {
+    add_partials(bucket);
+  }
 }
 
 void BucketExchange::start(int bucket) {
@@ -128,7 +141,7 @@ void BucketExchange::start(int bucket) {
   }
   std::vector<core::ConstBuffer> nodes;
   if (shards_.count() > 0) {
-    partials_.add(range, additions_, stream);
+    add_partials(bucket);
     nodes = partials_.partials(range, additions_);
   }
   const comm::Partials in{nodes, shards_.total, step_.hash};
@@ -144,7 +157,7 @@ comm::Work BucketExchange::share(const core::Buffer& lane, int bucket, std::uint
 }
 
 void BucketExchange::end_step() {
-  is_last_shard_ = false;
+  is_in_shard_ = false;
   knows_arrivals_ = knows_arrivals_ || !arrivals_.empty();
   for (comm::Work& sum : sums_) sum = {};
   partials_.clear();

@@ -35,10 +35,11 @@ class BucketExchange {
   void lay_out_by_arrival();
 
   void begin_step(const StepPlan& plan);
+  // From now on, gradients that become final complete their buckets: in the last shard to be
+  // started, in an earlier one to be added to the partial sums while they are warm in the cache.
+  void begin_shard(int additions, bool is_last);
   // The gradients of one shard that is not the last are in the arena.
-  void finish_shard(int additions);
-  // From now on, gradients that become final complete their buckets.
-  void begin_last_shard(int additions);
+  void finish_shard();
   bool is_ready(int bucket) const { return missing_[static_cast<std::size_t>(bucket)] <= 0; }
   // Starts summing a bucket over all shards, on all ranks: whole, or this rank's slice of it.
   void start(int bucket);
@@ -62,6 +63,7 @@ class BucketExchange {
     return slices_[static_cast<std::size_t>(bucket)][static_cast<std::size_t>(rank_)];
   }
   void arrived(int segment, int bucket);
+  void add_partials(int bucket);
 
   optim::Arena& arena_;
   comm::Communicator& communicator_;
@@ -72,11 +74,12 @@ class BucketExchange {
   std::vector<std::vector<core::Range>> slices_;  // of each bucket, by rank
   std::vector<std::vector<std::int64_t>> counts_;
   std::vector<int> trainable_;    // parameters of each bucket
-  std::vector<int> missing_;      // those of them that are not final yet in the last shard
+  std::vector<int> missing_;      // those of them that are not final yet in this shard
   std::vector<comm::Work> sums_;  // of each bucket
   PartialStack partials_;
   StepPlan step_;
-  int additions_ = 0;  // of the last shard, made bucket by bucket
+  int additions_ = 0;  // of this shard, made bucket by bucket
+  bool is_in_shard_ = false;
   bool is_last_shard_ = false;
   std::function<void(int)> on_final_;
   std::vector<HookHandle> hooks_;

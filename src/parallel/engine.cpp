@@ -119,13 +119,13 @@ void DataParallel::Engine::compute_shard(int index, const ShardLoss& loss,
   const int additions = schedule_.additions[static_cast<std::size_t>(index)];
   summary_->begin_shard();
   if (is_exact) optimizer_.discard_gradients();
-  if (is_last) exchange_->begin_last_shard(additions);
+  exchange_->begin_shard(additions, is_last);
   if (const auto computed = loss(index)) backward_from(*computed, batch_weight);
   if (is_exact || is_last) record_used_parameters();
   summary_->end_shard();
   if (is_last) return;
   summary_->finish_shard(additions);
-  exchange_->finish_shard(additions);
+  exchange_->finish_shard();
 }
 
 void DataParallel::Engine::backward_from(const WeightedLoss& computed,

@@ -86,12 +86,12 @@ void StepExchange::begin_step(const StepPlan& plan) {
   for (auto& exchange : exchanges_) exchange->begin_step(plan);
 }
 
-void StepExchange::finish_shard(int additions) {
-  for (auto& exchange : exchanges_) exchange->finish_shard(additions);
+void StepExchange::begin_shard(int additions, bool is_last) {
+  for (auto& exchange : exchanges_) exchange->begin_shard(additions, is_last);
 }
 
-void StepExchange::begin_last_shard(int additions) {
-  for (auto& exchange : exchanges_) exchange->begin_last_shard(additions);
+void StepExchange::finish_shard() {
+  for (auto& exchange : exchanges_) exchange->finish_shard();
 }
 
 void StepExchange::start_next() {

@@ -34,8 +34,8 @@ class StepExchange {
   void lay_out_by_arrival();
 
   void begin_step(const StepPlan& plan);
-  void finish_shard(int additions);
-  void begin_last_shard(int additions);
+  void begin_shard(int additions, bool is_last);
+  void finish_shard();
   // Starts what has not been started: buckets with parameters that the last shard did not use.
   void flush();
   void end_step();
