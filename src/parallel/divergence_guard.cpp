@@ -81,10 +81,11 @@ bool DivergenceGuard::is_due(std::int64_t step) const {
 }
 
 void DivergenceGuard::begin_step(std::int64_t step) {
-  if (is_off()) return;
+  if (is_off() || step == begun_) return;        // buffers are each rank's own within a step
   if (equal_before_ == 0) equal_before_ = step;  // rank 0's state, or a checkpoint's
   if (is_due(step)) compare(step);
   averaged_.add_step();
+  begun_ = step;
 }
 
 void DivergenceGuard::begin_shared_update() {

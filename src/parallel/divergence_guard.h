@@ -82,6 +82,7 @@ class DivergenceGuard {
   StepRecord shared_;    // parameters, as shared updates found them
   OwnerRecord written_;
   std::vector<std::uint64_t> damage_;  // to what this rank wrote, by parameter
+  std::int64_t begun_ = 0;             // the last step
   std::int64_t equal_before_ = 0;      // the last step before which all replicas were equal
 };
 

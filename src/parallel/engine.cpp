@@ -80,11 +80,7 @@ void DataParallel::Engine::check_task(const Task& task) const {
 void DataParallel::Engine::begin_step() {
   if (has_gradients_) wait_for_gradients();  // of an earlier call, which nobody wants
   has_gradients_ = false;
-  started_ = Clock::now();
-  waited_ = {};
-  stragglers_->begin_step();
   if (!exchange_->is_plan_current()) plan();
-  timed([&] { guard_->begin_step(steps + 1); });
   step_.is_fused = tail_.is_fused();
   const std::uint64_t facts = 2 * static_cast<std::uint64_t>(steps) + (step_.is_fused ? 1 : 0);
   step_.hash = (exchange_->plan_hash() ^ (facts * 0x9e3779b97f4a7c15U)) | 1U;
@@ -96,6 +92,11 @@ void DataParallel::Engine::begin_step() {
 
 void DataParallel::Engine::compute(const Task& task, const ShardLoss& loss) {
   check_task(task);
+  started_ = Clock::now();
+  waited_ = {};
+  stragglers_->begin_step();
+  // Replicas that differ are an error on all ranks alike, which leaves none of them behind.
+  timed([&] { guard_->begin_step(steps + 1); });
   in_step([&] {
     begin_step();
     for (int shard = 0; shard < task.parts; ++shard) compute_shard(shard, loss, task.batch_weight);

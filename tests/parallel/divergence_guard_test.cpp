@@ -312,6 +312,25 @@ TEST(DivergenceGuard, ComparesOnRequest) {
   EXPECT_THAT(message_of([&] { train_with(true); }), HasSubstr("\"3.weight\": rank 0 has "));
 }
 
+TEST(DivergenceGuard, IsNotMisledByGradientsThatAreComputedTwice) {
+  on_ranks(2, [](World& world) {
+    const TrainingRun run{.model = Model::cnn};
+    const auto model = model_for(run.model);
+    optim::Sgd sgd(model->parameters());
+    DataParallel ranks(*model, sgd, world, {.check_every = 1});
+    const auto compute = [&](int step) {
+      ranks.compute_gradients(batch_of(run, step, world.shards()), [&](const Part& part) {
+        return cross_entropy((*model)(part.x), part.y);
+      });
+    };
+    for (int step = 1; step <= 4; ++step) {
+      compute(step);
+      compute(step);
+      EXPECT_EQ(ranks.update().step, step);
+    }
+  });
+}
+
 TEST(DivergenceGuard, RefusesANegativeNumberOfSteps) {
   on_ranks(1, [](World& world) {
     const auto model = model_for(Model::mlp);
