@@ -181,7 +181,7 @@ void Communicator::wait(Work::Flight& flight) {
     if (poison_) refuse_if_poisoned(call.description(), call.site);
     poll();
     if (flight.is_finished) return;
-    if (polls >= polls_before_yield_) std::this_thread::yield();
+    if (polls >= polls_before_yield_) rest();
     if (polls % polls_between_clock_reads != 0 || Clock::now() - begin < timeout_) continue;
     const CommError why(
         {fmt::format("{} not finished after {:g} s", call.description(), timeout_.count() / 1000.0),
@@ -193,6 +193,8 @@ void Communicator::wait(Work::Flight& flight) {
     throw why;
   }
 }
+
+void Communicator::rest() { std::this_thread::yield(); }
 
 void Communicator::poison(const std::string& reason, Site site) noexcept {
   if (poison_) return;

@@ -15,11 +15,12 @@ class MessageCommunicator : public Communicator {
   using Communicator::Communicator;
 
   virtual std::unique_ptr<Messages> open(const Channel& channel) = 0;
+  // A transport that has a better way for some calls overrides this and calls it for the others.
+  virtual std::unique_ptr<Work::State> start_one(const Call& call);
+  std::shared_ptr<const Forest> forest_of(int shards);
 
  private:
   std::unique_ptr<Work::State> start(std::span<const Call> calls, core::Stream& after) final;
-  std::unique_ptr<Work::State> start_one(const Call& call);
-  std::shared_ptr<const Forest> forest_of(int shards);
 
   std::map<int, std::shared_ptr<const Forest>> forests_;
 };

@@ -1,10 +1,13 @@
 // Where the ranks' parts lie in a buffer that holds one for each, in the order of the ranks.
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <numeric>
 #include <span>
 
+#include "lockstep/core/allocator.h"
 #include "lockstep/core/shard.h"
 
 namespace lockstep::comm {
@@ -25,5 +28,13 @@ class Parts {
   std::span<const std::int64_t> counts_;
   std::int64_t each_;
 };
+
+// Part `part` of `parts` of `count` elements, on bounds that are whole cache lines of elements of
+// `element` bytes.
+inline core::Range aligned_part(std::int64_t count, std::size_t element, int part, int parts) {
+  const auto line = static_cast<std::int64_t>(core::alignment / element);
+  const core::Range lines = core::part_of((count + line - 1) / line, part, parts);
+  return {std::min(count, lines.begin * line), std::min(count, lines.end * line)};
+}
 
 }  // namespace lockstep::comm

@@ -19,6 +19,8 @@ constexpr std::size_t rounds_under_way = 3;
 // everywhere.
 constexpr std::size_t gathered_by_everyone = std::size_t{128} << 10;
 
+}  // namespace
+
 kernels::FoldOp fold_op(Reduce op) {
   switch (op) {
     case Reduce::sum:
@@ -33,14 +35,6 @@ kernels::FoldOp fold_op(Reduce op) {
   }
   return kernels::FoldOp::max;
 }
-
-// Part `part` of `parts`, on bounds that are whole cache lines.
-core::Range aligned_part(std::int64_t count, std::int64_t line, int part, int parts) {
-  const core::Range lines = core::part_of((count + line - 1) / line, part, parts);
-  return {std::min(count, lines.begin * line), std::min(count, lines.end * line)};
-}
-
-}  // namespace
 
 Forest::Forest(int size, int shards)
     : first_node(1, 0), program(core::fold_program(core::forest(size, shards), shards)) {
@@ -65,9 +59,8 @@ ReductionPlan plan_of(const Call& call, int size) {
     plan.owned[static_cast<std::size_t>(call.root)] = {0, count};
     plan.piece = std::max<std::int64_t>(count, 1);
   } else {
-    const auto line = static_cast<std::int64_t>(core::alignment) / element;
     for (int rank = 0; rank < size; ++rank)
-      plan.owned.push_back(aligned_part(count, line, rank, size));
+      plan.owned.push_back(aligned_part(count, size_of(call.out.dtype), rank, size));
     plan.first_taker = call.op == Op::reduce ? call.root : 0;
     plan.last_taker = call.op == Op::reduce ? call.root + 1 : size;
   }

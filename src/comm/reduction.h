@@ -7,6 +7,7 @@
 
 #include "lockstep/comm/call.h"
 #include "lockstep/core/shard.h"
+#include "lockstep/kernels/calls.h"
 #include "src/comm/exchange.h"
 
 namespace lockstep::comm {
@@ -22,6 +23,8 @@ struct Forest {
   int nodes() const { return first_node.back(); }
   int nodes_of(int rank) const { return first_node[rank + 1] - first_node[rank]; }
 };
+
+kernels::FoldOp fold_op(Reduce op);
 
 // How a reduction's elements are shared out.
 struct ReductionPlan {

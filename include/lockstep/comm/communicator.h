@@ -94,12 +94,15 @@ class Communicator : public CollectiveCalls<Work> {
  protected:
   explicit Communicator(Membership member);
   const Membership& membership() const override { return member_; }
+  std::chrono::milliseconds timeout() const { return timeout_; }
 
   // What a transport writes. `calls` are checked and numbered; the state lives until it is
   // finished.
   virtual std::unique_ptr<Work::State> start(std::span<const Call> calls, core::Stream& after) = 0;
   // Withdraws what is in flight, as far as the transport can, and tells the peers, if it can.
   virtual void abort(const CommError& why) noexcept = 0;
+  // A pause between two polls of a wait that has lasted a while.
+  virtual void rest();
   // The communicator of those of this one's ranks, whose entry `index` this rank is; nullptr where
   // there are none. Every rank calls it at the same time.
   virtual std::unique_ptr<Communicator> subset(std::span<const int> ranks, int index,

@@ -17,6 +17,15 @@ std::unique_ptr<Communicator> self();
 // done so, and then finalises it too. CommError where the MPI library refuses.
 std::unique_ptr<Communicator> mpi();
 
+// Processes of one host that meet in shared memory: the ranks of `bootstrap`, which must all be on
+// this host and may go afterwards. Collective. Memory from allocate() is folded and copied straight
+// from rank to rank; other memory travels through a window. UsageError where ranks are on other
+// hosts, DeviceError where the host lacks memory.
+std::unique_ptr<Communicator> shm(Communicator& bootstrap);
+// The same among `size` threads of this process, for tests. A thread that waits in allocate() or
+// split() needs the others to run.
+std::vector<std::unique_ptr<Communicator>> shm_threads(int size);
+
 // What goes wrong on purpose with one call of one rank; for tests.
 struct Disturbance {
   enum class Kind : std::uint8_t { drop, delay, reorder };

@@ -182,7 +182,7 @@ struct UpdateCall {
 enum class FoldOp : std::uint8_t { sum, product, min, max };
 // out = the fold of `inputs` partials by a stack program (core/shard.h), then times `scale` (sum
 // only). out may be one of the inputs. All dtypes; halves are added in f32 and rounded once per
-// addition.
+// addition. Each of `copies` receives what `out` does, and may be one of the inputs as well.
 struct FoldCall {
   FoldOp op = FoldOp::sum;
   DType dtype = DType::f32;
@@ -193,6 +193,9 @@ struct FoldCall {
   int steps = 0;
   void* out = nullptr;
   double scale = 1;
+  void* const* copies = nullptr;
+  int copy_count = 0;
+  bool passes_by_cache = false;  // for results that nobody reads before they would be evicted
 };
 
 static_assert(std::is_trivially_copyable_v<PointwiseCall> &&

@@ -1,0 +1,62 @@
+#include "src/comm/shm_arena.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace lockstep::comm {
+
+core::Memory ShmArena::allocate(ShmMeeting& meeting, std::size_t bytes,
+                                std::chrono::milliseconds limit) {
+  sweep();
+  const std::uint32_t oldest = entries_.empty() ? next_ : entries_.front().number;
+  check<DeviceError>(next_ - oldest < ShmBoard::segments, [&] {
+    return Complaint{fmt::format("shared memory: {} pieces are in use", next_ - oldest),
+                     "allocate one piece for many tensors, or free those from before"};
+  });
+  Entry entry{next_, meeting.share(std::max<std::size_t>(bytes, 1), limit)};
+  ++next_;
+  std::byte* const own = entry.of_rank[static_cast<std::size_t>(board_->rank())]->data();
+  entries_.push_back(std::move(entry));
+  auto* const lease = new Lease{shared_from_this(), entries_.back().number};
+  return core::Memory::adopt(new core::Block(own, bytes, Device{}, &ShmArena::give_back, lease));
+}
+
+// On whatever thread drops the last handle, so it only leaves word.
+void ShmArena::give_back(core::Block* block) noexcept {
+  const std::unique_ptr<Lease> lease(static_cast<Lease*>(block->owner()));
+  lease->arena->board_->release(lease->number);
+  delete block;
+}
+
+std::optional<SharedAddress> ShmArena::address_of(const void* data, std::size_t bytes) const {
+  const auto* const first = static_cast<const std::byte*>(data);
+  for (const Entry& entry : entries_) {
+    const ShmSegment& own = *entry.of_rank[static_cast<std::size_t>(board_->rank())];
+    if (first < own.data() || first + bytes > own.data() + own.bytes()) continue;
+    return SharedAddress{entry.number, static_cast<std::uint64_t>(first - own.data())};
+  }
+  return std::nullopt;
+}
+
+std::byte* ShmArena::at(int rank, const SharedAddress& address) const {
+  const auto entry = std::find_if(entries_.begin(), entries_.end(), [&](const Entry& each) {
+    return each.number == address.segment;
+  });
+  check<CommError>(entry != entries_.end(), [&] {
+    return Complaint{fmt::format("shared memory: rank {} uses a piece that is gone here", rank),
+                     "keep memory from allocate() alive on every rank while any of them uses it"};
+  });
+  return entry->of_rank[static_cast<std::size_t>(rank)]->data() + address.offset;
+}
+
+void ShmArena::sweep() {
+  const std::uint64_t releases = board_->releases();
+  if (releases == seen_releases_) return;
+  seen_releases_ = releases;
+  std::erase_if(entries_,
+                [&](const Entry& each) { return board_->is_released_by_all(each.number); });
+}
+
+}  // namespace lockstep::comm

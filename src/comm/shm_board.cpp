@@ -1,0 +1,182 @@
+#include "src/comm/shm_board.h"
+
+#include <fmt/format.h>
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <climits>
+#include <cstring>
+#include <new>
+#include <thread>
+
+#include "src/comm/shm_ring.h"
+
+namespace lockstep::comm {
+namespace {
+
+template <class T> using Atomic = std::atomic<T>;
+static_assert(Atomic<std::uint64_t>::is_always_lock_free);  // works between processes
+
+enum FailureStage : std::uint32_t { none, being_written, told };
+
+}  // namespace
+
+struct ShmBoard::Header {
+  alignas(64) Atomic<std::uint32_t> failure;
+  std::int32_t failed_rank;
+  char why[4000];
+  alignas(64) Atomic<std::uint32_t> events;
+  alignas(64) Atomic<std::uint32_t> sleepers;
+  alignas(64) Atomic<std::uint64_t> releases;
+};
+
+// Written by one rank. What the others wait for has cache lines of its own.
+struct ShmBoard::Line {
+  alignas(64) Atomic<std::uint64_t> posted;
+  alignas(64) Atomic<std::uint64_t> through;
+  alignas(64) Atomic<std::uint32_t> has_left;
+  alignas(64) Atomic<std::uint32_t> released[segments];  // the number of the segment plus 1
+  CallSlot slots[ShmBoard::slots];
+};
+
+std::size_t ShmBoard::bytes_for(int size) {
+  return sizeof(Header) + static_cast<std::size_t>(size) * sizeof(Line) + ShmRings::bytes_for(size);
+}
+
+std::shared_ptr<ShmBoard> ShmBoard::joined(ShmMeeting& meeting, std::chrono::milliseconds limit) {
+  const bool is_first = meeting.rank() == 0;
+  const auto all = meeting.share(is_first ? bytes_for(meeting.size()) : 0, limit);
+  return std::shared_ptr<ShmBoard>(new ShmBoard(all.front(), meeting.rank(), meeting.size()));
+}
+
+// A new segment's zeroes are an empty board.
+ShmBoard::ShmBoard(SharedSegment segment, int rank, int size)
+    : segment_(std::move(segment)), rank_(rank), size_(size) {}
+
+ShmBoard::Header& ShmBoard::header() const {
+  return *std::launder(reinterpret_cast<Header*>(segment_->data()));
+}
+
+ShmBoard::Line& ShmBoard::line(int rank) const {
+  std::byte* const lines = segment_->data() + sizeof(Header);
+  return *std::launder(
+      reinterpret_cast<Line*>(lines + static_cast<std::size_t>(rank) * sizeof(Line)));
+}
+
+std::byte* ShmBoard::extra() const {
+  return segment_->data() + sizeof(Header) + static_cast<std::size_t>(size_) * sizeof(Line);
+}
+
+CallSlot& ShmBoard::slot(int rank, std::uint64_t call) const {
+  return line(rank).slots[call % slots];
+}
+
+// Sequentially consistent, as the sleepers' look at these counters and ours at the sleepers are.
+void ShmBoard::post(std::uint64_t call) {
+  line(rank_).posted.store(call);
+  moved();
+}
+
+void ShmBoard::pass(std::uint64_t call) {
+  line(rank_).through.store(call);
+  moved();
+}
+
+bool ShmBoard::all_posted(std::uint64_t call) const {
+  for (int rank = 0; rank < size_; ++rank)
+    if (line(rank).posted.load(std::memory_order_acquire) < call) return false;
+  return true;
+}
+
+bool ShmBoard::all_through(std::uint64_t call) const {
+  for (int rank = 0; rank < size_; ++rank)
+    if (line(rank).through.load(std::memory_order_acquire) < call) return false;
+  return true;
+}
+
+std::uint64_t ShmBoard::posted(int rank) const {
+  return line(rank).posted.load(std::memory_order_acquire);
+}
+
+void ShmBoard::fail(int rank, const std::string& why) noexcept {
+  Header& shared = header();
+  std::uint32_t expected = none;
+  if (!shared.failure.compare_exchange_strong(expected, being_written)) return;
+  shared.failed_rank = rank;
+  const std::size_t length = std::min(why.size(), sizeof shared.why - 1);
+  std::memcpy(shared.why, why.data(), length);
+  shared.why[length] = 0;
+  shared.failure.store(told);
+  wake();
+}
+
+void ShmBoard::refuse_if_failed() const {
+  const Header& shared = header();
+  if (shared.failure.load(std::memory_order_acquire) != told) return;
+  throw CommError({fmt::format("rank {} failed first: {}", shared.failed_rank, shared.why),
+                   "mend what that rank complains about"});
+}
+
+void ShmBoard::leave() noexcept {
+  line(rank_).has_left.store(1);
+  moved();
+}
+
+bool ShmBoard::has_left(int rank) const { return line(rank).has_left.load() != 0; }
+
+void ShmBoard::release(std::uint32_t segment) noexcept {
+  line(rank_).released[segment % segments].store(segment + 1);
+  header().releases.fetch_add(1);
+}
+
+bool ShmBoard::is_released_by_all(std::uint32_t segment) const {
+  for (int rank = 0; rank < size_; ++rank)
+    if (line(rank).released[segment % segments].load() != segment + 1) return false;
+  return true;
+}
+
+std::uint64_t ShmBoard::releases() const {
+  return header().releases.load(std::memory_order_acquire);
+}
+
+void ShmBoard::moved() noexcept {
+  rests_ = 0;
+  withdraw();
+  wake();
+}
+
+// A rank announces its sleep one rest before it falls asleep: between the two its caller looks once
+// more, so that a change in between is seen or wakes it.
+void ShmBoard::rest(int yields) {
+  if (++rests_ <= yields) {
+    std::this_thread::yield();
+    return;
+  }
+  if (!is_announced_) {
+    is_announced_ = true;
+    header().sleepers.fetch_add(1);
+    seen_events_ = header().events.load();
+    return;
+  }
+  const timespec limit{0, 1'000'000};
+  ::syscall(SYS_futex, reinterpret_cast<std::uint32_t*>(&header().events), FUTEX_WAIT, seen_events_,
+            &limit, nullptr, 0);
+  withdraw();
+}
+
+void ShmBoard::withdraw() noexcept {
+  if (is_announced_) header().sleepers.fetch_sub(1);
+  is_announced_ = false;
+}
+
+void ShmBoard::wake() noexcept {
+  Header& shared = header();
+  if (shared.sleepers.load() == 0) return;
+  shared.events.fetch_add(1);
+  ::syscall(SYS_futex, reinterpret_cast<std::uint32_t*>(&shared.events), FUTEX_WAKE, INT_MAX,
+            nullptr, nullptr, 0);
+}
+
+}  // namespace lockstep::comm

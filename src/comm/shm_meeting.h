@@ -1,0 +1,64 @@
+// How the ranks of one host show each other the memory that they share: as processes, which send
+// descriptors, or as threads, which already see it.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "lockstep/comm/communicator.h"
+#include "src/comm/shm_segment.h"
+
+namespace lockstep::comm {
+
+using SharedSegment = std::shared_ptr<ShmSegment>;
+
+class ShmMeeting {
+ public:
+  virtual ~ShmMeeting() = default;
+
+  int rank() const { return rank_; }
+  int size() const { return size_; }
+
+  // Collective: every rank makes `bytes` of its own (none for 0) and sees everyone's, by rank.
+  // Where the host has not enough memory for all together, or a rank fails, every rank throws.
+  std::vector<SharedSegment> share(std::size_t bytes, std::chrono::milliseconds limit);
+  // A rank whose process has ended, if this one can see that.
+  virtual std::optional<int> lost_rank() { return std::nullopt; }
+  // Collective over the ranks of this meeting: that of the group, nullptr without one. `on` joins
+  // the same ranks.
+  virtual std::unique_ptr<ShmMeeting> part(std::span<const int> ranks, int index,
+                                           const Group& group, Communicator& on) = 0;
+
+ protected:
+  ShmMeeting(int rank, int size) : rank_(rank), size_(size) {}
+
+  // What a rank says at one meeting.
+  struct Note {
+    std::uint64_t bytes = 0;  // 0: no segment
+    char trouble[512] = {};
+  };
+  using Deadline = std::chrono::steady_clock::time_point;
+  // Everyone's notes by rank.
+  virtual std::vector<Note> exchange(const Note& own, Deadline deadline) = 0;
+  // The same with their segments.
+  virtual std::vector<SharedSegment> exchange(const Note& own, SharedSegment segment,
+                                              std::vector<Note>& notes, Deadline deadline) = 0;
+
+ private:
+  int rank_;
+  int size_;
+};
+
+// The ranks of `bootstrap` that `ranks` names (this one is ranks[index]; no part where it is empty)
+// as processes of one host. Collective over all of `bootstrap`.
+std::unique_ptr<ShmMeeting> meet_over_sockets(Communicator& bootstrap, std::span<const int> ranks,
+                                              int index);
+// `size` ranks of this process, in their order.
+std::vector<std::unique_ptr<ShmMeeting>> meet_as_threads(int size);
+
+}  // namespace lockstep::comm
