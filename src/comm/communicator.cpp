@@ -57,7 +57,8 @@ CommError cause_of_failure() {
 Communicator::Communicator(Membership member)
     : member_(std::move(member)),
       timeout_(std::chrono::seconds(integer_setting("LOCKSTEP_TIMEOUT", 300, 1, 1'000'000))),
-      polls_before_yield_(patience_of(member_.local_size)) {}
+      polls_before_yield_(patience_of(member_.local_size)),
+      record_(FlightRecord::usual_capacity, member_.group.id) {}
 
 Communicator::~Communicator() {
   for (auto& flight : in_flight_) {

@@ -11,14 +11,15 @@ std::int64_t nanoseconds(FlightEntry::Clock::time_point time) {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(time.time_since_epoch()).count();
 }
 
-void trace(const FlightEntry& entry) {
+void trace(const FlightEntry& entry, std::uint64_t group) {
   const auto bytes = static_cast<std::int64_t>(size_of(entry.dtype)) * entry.count;
   obs::record({.category = "comm",
                .name = name_of(entry.op).data(),  // a literal
                .begin = nanoseconds(entry.started),
                .end = nanoseconds(entry.finished),
                .bytes = entry.op == Op::barrier ? -1 : bytes,
-               .number = static_cast<std::int64_t>(entry.sequence)});
+               .number = static_cast<std::int64_t>(entry.sequence),
+               .group = group});
 }
 
 }  // namespace
@@ -48,7 +49,7 @@ void FlightRecord::finish(std::uint64_t number) {
   if (entry.number != number) return;  // so long ago that its place has been taken
   entry.finished = FlightEntry::Clock::now();
   entry.is_finished = true;
-  trace(entry);
+  trace(entry, group_);
 }
 
 std::vector<FlightEntry> FlightRecord::entries() const {

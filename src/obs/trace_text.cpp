@@ -41,8 +41,9 @@ void append_event(std::string& text, const TraceEvent& event, const EventTextOpt
                  microseconds(event.begin - options.clock_offset),
                  microseconds(event.end - event.begin));
   if (options.is_linked && is_collective(event)) {
-    const std::size_t link =
-        std::hash<std::string_view>{}(event.name) + static_cast<std::size_t>(event.number);
+    const std::size_t link = std::hash<std::string_view>{}(event.name) +
+                             std::hash<std::uint64_t>{}(event.group * 0x9e3779b97f4a7c15U) +
+                             static_cast<std::size_t>(event.number);
     text += fmt::format(R"(,"bind_id":"{:#x}","flow_in":true,"flow_out":true)", link);
   }
   std::string details;

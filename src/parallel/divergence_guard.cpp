@@ -89,6 +89,7 @@ void DivergenceGuard::begin_step(std::int64_t step) {
 }
 
 void DivergenceGuard::begin_shared_update() {
+  const obs::TraceScope trace("step", "record parameters");
   if (!is_off()) shared_.add_step();
 }
 

@@ -72,10 +72,12 @@ TEST(Trace, IsWrittenInChromesFormat) {
 }
 
 TEST(Trace, MovesTimesToAnotherClockAndLinksTheCallsOfACollective) {
-  const auto text_of_call = [](const char* name, std::int64_t number, int rank) {
+  const auto text_of_call = [](const char* name, std::int64_t number, int rank,
+                               std::uint64_t group = 0) {
     std::string text;
-    append_event(text, {.category = "comm", .name = name, .begin = 5'000, .number = number},
-                 {.rank = rank, .clock_offset = 2'000, .is_linked = true});
+    append_event(
+        text, {.category = "comm", .name = name, .begin = 5'000, .number = number, .group = group},
+        {.rank = rank, .clock_offset = 2'000, .is_linked = true});
     return text;
   };
   const auto link_of = [](const std::string& text) {
@@ -87,6 +89,7 @@ TEST(Trace, MovesTimesToAnotherClockAndLinksTheCallsOfACollective) {
   EXPECT_NE(link_of(text_of_call("barrier", 7, 3)), link_of(text_of_call("barrier", 8, 3)));
   EXPECT_NE(link_of(text_of_call("barrier", 7, 3)), "");
   EXPECT_EQ(link_of(text_of_call("send", 7, 3)), "");
+  EXPECT_NE(link_of(text_of_call("barrier", 7, 3, 1)), link_of(text_of_call("barrier", 7, 3, 2)));
 }
 
 TEST(TraceDeathTest, IsWrittenAtTheEndOfTheProcessWhereTheEnvironmentNamesAFile) {

@@ -31,7 +31,11 @@ struct FlightEntry {
 // A ring of the most recent calls, oldest first.
 class FlightRecord {
  public:
-  explicit FlightRecord(std::size_t capacity = 1000) : capacity_(capacity) {
+  static constexpr std::size_t usual_capacity = 1000;
+
+  // `group` is that of the communicator's ranks.
+  explicit FlightRecord(std::size_t capacity = usual_capacity, std::uint64_t group = 0)
+      : capacity_(capacity), group_(group) {
     ring_.reserve(capacity);  // a call allocates nothing
   }
 
@@ -42,6 +46,7 @@ class FlightRecord {
 
  private:
   std::size_t capacity_;
+  std::uint64_t group_;
   std::uint64_t started_ = 0;
   std::vector<FlightEntry> ring_;
 };

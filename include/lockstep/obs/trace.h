@@ -17,6 +17,7 @@ struct TraceEvent {
   std::int64_t end = 0;
   std::int64_t bytes = -1;   // moved or read; -1: does not apply
   std::int64_t number = -1;  // of the collective or step; -1: does not apply
+  std::uint64_t group = 0;   // of ranks that number their collectives apart from the others'
   std::uint32_t thread = 0;  // filled in by record()
 };
 
