@@ -72,6 +72,9 @@ class Network:
         self.subnet = f"{SUBNET}.0/24"
         self.switch = f"{PREFIX}{os.getpid()}-switch"
         self.scratch = scratch_of(os.getpid())
+        # A host has a core, so that its ranks know when they share one and give it away.
+        cores = sorted(os.sched_getaffinity(0))
+        self.cores = [cores[i % len(cores)] for i in range(hosts)]
 
     def __enter__(self):
         remove_leftovers()
@@ -107,16 +110,17 @@ class Network:
     def command_on(self, host, command):
         """The arguments that run the shell command on that host, under its host name."""
         name = self.names[host]
-        return ["ip", "netns", "exec", name, "unshare", "--uts", "sh", "-c",
-                f"hostname {name}; {command}"]
+        return ["ip", "netns", "exec", name, "taskset", "-c", str(self.cores[host]),
+                "unshare", "--uts", "sh", "-c", f"hostname {name}; {command}"]
 
     def agent(self):
         """A stand-in for ssh: a script that takes a host's address and the command to run there."""
-        cases = "".join(f"  {address}) name={name} ;;\n"
-                        for address, name in zip(self.addresses, self.names))
+        cases = "".join(f"  {address}) name={name} core={core} ;;\n"
+                        for address, name, core in zip(self.addresses, self.names, self.cores))
         script = self.scratch / "agent"
         script.write_text('#!/bin/sh\naddress=$1\nshift\ncase $address in\n' + cases +
                           '  *) echo "no host $address" >&2; exit 1 ;;\nesac\n'
-                          'exec ip netns exec "$name" unshare --uts sh -c "hostname $name; $*"\n')
+                          'exec ip netns exec "$name" taskset -c "$core" unshare --uts '
+                          'sh -c "hostname $name; $*"\n')
         script.chmod(0o755)
         return script

@@ -41,7 +41,7 @@ def mpirun(network, layout, options):
                              for address, slots in zip(network.addresses, layout)))
     settings = {"plm_rsh_agent": network.agent(), "btl": "self,tcp",
                 "btl_tcp_if_include": network.subnet, "oob_tcp_if_include": network.subnet,
-                "orte_tmpdir_base": network.scratch, "orte_abort_timeout": 5, **KEEPALIVE}
+                "orte_tmpdir_base": network.scratch, "orte_abort_timeout": 5, "mpi_yield_when_idle": 1, **KEEPALIVE}
     command = [options.mpirun, "--allow-run-as-root", "--bind-to", "none",
                "--hostfile", hosts, "-np", sum(layout)]
     command += ["--map-by", "node" if options.by_node else "slot"]
