@@ -57,10 +57,10 @@ Membership membership_of(MPI_Comm communicator, const Group& group) {
   return member;
 }
 
-std::uint64_t tags_of(MPI_Comm communicator) {
+std::uint64_t tags_of_mpi() {
   int* upper_bound = nullptr;
   int is_set = 0;
-  MPI_Comm_get_attr(communicator, MPI_TAG_UB, &upper_bound, &is_set);
+  MPI_Comm_get_attr(MPI_COMM_WORLD, MPI_TAG_UB, &upper_bound, &is_set);
   return is_set != 0 ? static_cast<std::uint64_t>(*upper_bound) + 1 : 32768;
 }
 
@@ -75,7 +75,7 @@ class Mpi final : private MpiHandle, public MessageCommunicator {
   explicit Mpi(MpiHandle handle = {}, const Group& group = {})
       : MpiHandle(std::move(handle)),
         MessageCommunicator(membership_of(communicator, group)),
-        tags_(tags_of(communicator)) {}
+        tags_(tags_of_mpi()) {}
   ~Mpi() override {
     if (is_poisoned()) {
       library->abandon();
