@@ -12,6 +12,7 @@
 
 #include "lockstep/ops/rows.h"
 #include "lockstep/optim/sgd.h"
+#include "tests/support/damaged_run.h"
 #include "tests/support/failure.h"
 #include "tests/support/thread_world.h"
 #include "tests/support/training_run.h"
@@ -22,74 +23,17 @@ namespace {
 using testing::HasSubstr;
 using testing::Not;
 
-void flip_bit(const Tensor& x, std::int64_t bit) {
-  static_cast<unsigned char*>(x.view().data)[bit / 8] ^= static_cast<unsigned char>(1 << (bit % 8));
-}
-
-// A bit of one element, on one rank: before a step, or in it, once its gradients are there.
-struct Flip {
-  int rank = 0;
-  int step = 1;
-  std::string tensor;
-  double place = 0.5;  // of the element: 0 the first, 1 the last
-  bool is_within_step = false;
-};
-
-struct GuardedRun {
-  int ranks = 3;
-  int shards = 4;
-  int steps = 12;
-  std::vector<Flip> flips;
-  DataParallelOptions options = {
-      .seed = 5, .bucket_bytes = 600, .tail = Tail::plain, .check_every = 3};
-};
-
-State everything(nn::Module& model, const optim::Optimizer& optimizer) {
-  State all = model.state();
-  if (!optimizer.is_state_complete()) return all;
-  for (const auto& [name, tensor] : optimizer.state())
-    all.emplace_back("optimizer " + name, tensor);
-  return all;
-}
-
-void damage(const Flip& flip, const State& state) {
-  for (const auto& [name, tensor] : state) {
-    if (name != flip.tensor) continue;
-    const auto element =
-        static_cast<std::int64_t>(flip.place * static_cast<double>(tensor.elements() - 1));
-    flip_bit(tensor, element * 8 * static_cast<std::int64_t>(size_of(tensor.dtype())) + 9);
-  }
-}
-
-// Trains the CNN with batch normalisation; the fingerprints that the ranks end with.
-std::set<std::uint64_t> train(const GuardedRun& guarded) {
+// The fingerprints that ranks end with which are threads.
+std::set<std::uint64_t> train(int size, const DamagedRun& run) {
   std::set<std::uint64_t> found;
   std::mutex mutex;
-  const auto body = [&](World& world) {
-    const TrainingRun run{.model = Model::cnn};
-    const auto model = model_for(run.model);
-    optim::Sgd sgd(model->parameters(), {.lr = 0.05, .momentum = 0.9});
-    DataParallel ranks(*model, sgd, world, guarded.options);
-    const auto damage_at = [&](int step, bool is_within_step) {
-      for (const Flip& flip : guarded.flips) {
-        if (flip.rank == world.rank() && flip.step == step && flip.is_within_step == is_within_step)
-          damage(flip, everything(*model, sgd));
-      }
-    };
-    for (int step = 1; step <= guarded.steps; ++step) {
-      damage_at(step, false);
-      ranks.compute_gradients(batch_of(run, step, world.shards()), [&](const Part& part) {
-        return cross_entropy((*model)(part.x), part.y);
-      });
-      damage_at(step, true);
-      ranks.update();
-    }
-    ranks.gather_optimizer_state();
-    const std::uint64_t own = fingerprint(everything(*model, sgd));
-    const std::lock_guard lock(mutex);
-    found.insert(own);
-  };
-  on_ranks(guarded.ranks, body, {.shards = guarded.shards});
+  on_ranks(size,
+           [&](World& world) {
+             const std::uint64_t own = fingerprint_after(world, run);
+             const std::lock_guard lock(mutex);
+             found.insert(own);
+           },
+           {.shards = 4});
   return found;
 }
 
@@ -109,9 +53,7 @@ TEST(DivergenceGuard, FindsABitFlippedInAnyTensorOnAnyRankBeforeTheNextUpdate) {
   for (const std::string& name : names) {
     for (const int ranks : {2, 3, 5}) {
       rank = (rank + 1) % ranks;
-      const std::string message = message_of([&] {
-        train({.ranks = ranks, .flips = {{rank, 7, name}}});
-      });
+      const std::string message = message_of([&] { train(ranks, {.flips = {{rank, 7, name}}}); });
       EXPECT_THAT(message, HasSubstr("the replicas that step 7 begins with differ; they were equal "
                                      "before step 4; \"" +
                                      name + "\": "));
@@ -125,7 +67,7 @@ TEST(DivergenceGuard, FindsABitFlippedBetweenComparisonsAtTheNextOne) {
   for (const char* name : {"0.weight", "1.running_mean", "6.weight"}) {
     for (const int step : {5, 6, 7}) {
       EXPECT_THAT(message_of([&] {
-                    train({.ranks = 3, .flips = {{1, step, name}}});
+                    train(3, {.flips = {{1, step, name}}});
                   }),
                   testing::AllOf(HasSubstr("that step 7 begins with differ"),
                                  HasSubstr(std::string("\"") + name)))
@@ -136,14 +78,14 @@ TEST(DivergenceGuard, FindsABitFlippedBetweenComparisonsAtTheNextOne) {
 
 TEST(DivergenceGuard, NamesABufferThatEarlierStepsBeganWith) {
   const std::string message = message_of([&] {
-    train({.ranks = 3, .flips = {{2, 5, "1.running_variance"}}});
+    train(3, {.flips = {{2, 5, "1.running_variance"}}});
   });
   EXPECT_THAT(message, HasSubstr("\"1.running_variance of a step before\": rank 2 has "));
 }
 
 TEST(DivergenceGuard, NamesOnlyTheRanksThatDifferFromTheMajority) {
   const std::string message = message_of([&] {
-    train({.ranks = 4, .flips = {{1, 4, "0.bias"}, {3, 4, "6.weight"}}});
+    train(4, {.flips = {{1, 4, "0.bias"}, {3, 4, "6.weight"}}});
   });
   EXPECT_THAT(message, HasSubstr("\"0.bias\": rank 1 has "));
   EXPECT_THAT(message, HasSubstr(", the other 3 ranks have "));
@@ -152,50 +94,49 @@ TEST(DivergenceGuard, NamesOnlyTheRanksThatDifferFromTheMajority) {
 }
 
 TEST(DivergenceGuard, StopsWithTwoRanksOrWithoutAMajorityEvenWhereRepairIsAsked) {
-  GuardedRun run{.ranks = 2, .flips = {{1, 4, "0.weight"}}};
+  DamagedRun run{.flips = {{1, 4, "0.weight"}}};
   run.options.on_divergence = OnDivergence::repair;
-  EXPECT_THAT(message_of([&] { train(run); }),
+  EXPECT_THAT(message_of([&] { train(2, run); }),
               testing::AllOf(HasSubstr("\"0.weight\": rank 0 has "), HasSubstr("rank 1 has ")));
-  run.ranks = 4;
   run.flips.push_back({2, 4, "0.weight"});
-  EXPECT_THAT(message_of([&] { train(run); }), HasSubstr("\"0.weight\": rank 0 has "));
+  EXPECT_THAT(message_of([&] { train(4, run); }), HasSubstr("\"0.weight\": rank 0 has "));
 }
 
 TEST(ExactDivergenceGuard, RepairsFromTheMajorityAndGoesOnWithTheUndisturbedBits) {
   for (const int ranks : {3, 4, 5}) {
-    GuardedRun run{.ranks = ranks};
-    const auto undisturbed = train(run);
+    DamagedRun run;
+    const auto undisturbed = train(ranks, run);
     ASSERT_EQ(undisturbed.size(), 1U);
     run.options.on_divergence = OnDivergence::repair;
     for (const std::string& name : names_of_everything()) run.flips.push_back({1, 7, name});
     run.flips.push_back({0, 10, "6.weight"});
     run.flips.push_back({2, 10, "1.running_mean"});
-    EXPECT_EQ(train(run), undisturbed) << ranks;
+    EXPECT_EQ(train(ranks, run), undisturbed) << ranks;
   }
 }
 
 TEST(DivergenceGuard, MakesReplicasEqualAgainWhereStepsHaveAlreadyUsedTheDamage) {
-  GuardedRun run{.ranks = 3, .flips = {{1, 5, "0.weight"}, {2, 6, "1.running_mean"}}};
+  DamagedRun run{.flips = {{1, 5, "0.weight"}, {2, 6, "1.running_mean"}}};
   run.options.on_divergence = OnDivergence::repair;
-  EXPECT_EQ(train(run).size(), 1U);
+  EXPECT_EQ(train(3, run).size(), 1U);
 }
 
 TEST(DivergenceGuard, FindsNothingInAnUndisturbedRun) {
   for (const int ranks : {2, 3, 5}) {
-    GuardedRun run{.ranks = ranks};
+    DamagedRun run;
     run.options.check_every = 1;
-    const auto checked = train(run);
+    const auto checked = train(ranks, run);
     EXPECT_EQ(checked.size(), 1U);
     run.options.check_every = 0;
-    EXPECT_EQ(train(run), checked);
+    EXPECT_EQ(train(ranks, run), checked);
   }
 }
 
 // Control: without comparisons the replicas part for good, and nobody says so.
 TEST(DivergenceGuard, LetsReplicasPartWhereItIsOff) {
-  GuardedRun run{.ranks = 3, .flips = {{1, 4, "6.weight"}}};
+  DamagedRun run{.flips = {{1, 4, "6.weight"}}};
   run.options.check_every = 0;
-  EXPECT_GT(train(run).size(), 1U);
+  EXPECT_GT(train(3, run).size(), 1U);
 }
 
 // Each element belongs to one rank's slice and is foreign to the others; all are tried.
@@ -204,11 +145,11 @@ TEST(DivergenceGuard, FindsDamageInOwnedAndForeignSlicesThoughTheNextUpdateOverw
     for (int rank = 0; rank < ranks; ++rank) {
       for (const double place : {0.0, 0.3, 0.6, 1.0}) {
         for (const bool is_within_step : {false, true}) {
-          GuardedRun run{.ranks = ranks, .steps = 9};
+          DamagedRun run{.steps = 9};
           run.options.tail = Tail::fused;
           run.options.check_every = 4;
           run.flips = {{rank, 6, "6.weight", place, is_within_step}};
-          const std::string message = message_of([&] { train(run); });
+          const std::string message = message_of([&] { train(ranks, run); });
           EXPECT_THAT(message, HasSubstr("that step 9 begins with differ; they were equal before "
                                          "step 5; \"6.weight of a step before\": "));
           EXPECT_THAT(message, HasSubstr("rank " + std::to_string(rank) + " has "));
@@ -220,21 +161,21 @@ TEST(DivergenceGuard, FindsDamageInOwnedAndForeignSlicesThoughTheNextUpdateOverw
 
 TEST(DivergenceGuard, FindsDamageAfterASharedUpdateAtOnce) {
   for (const double place : {0.0, 1.0}) {
-    GuardedRun run{.ranks = 3, .flips = {{1, 7, "6.weight", place}}};
+    DamagedRun run{.flips = {{1, 7, "6.weight", place}}};
     run.options.tail = Tail::fused;
-    EXPECT_THAT(message_of([&] { train(run); }), HasSubstr("\"6.weight\": rank 1 has "));
+    EXPECT_THAT(message_of([&] { train(3, run); }), HasSubstr("\"6.weight\": rank 1 has "));
   }
 }
 
 // Control: the damage that the test above finds is in all replicas alike, for good.
 TEST(DivergenceGuard, WouldFindReplicasEqualWithoutARecordOfSharedUpdates) {
-  GuardedRun run{.ranks = 3};
+  DamagedRun run;
   run.options.tail = Tail::fused;
   run.options.check_every = 0;
-  const auto undisturbed = train(run);
+  const auto undisturbed = train(3, run);
   for (const double place : {0.0, 0.3, 0.6, 1.0}) {
     run.flips = {{1, 6, "6.weight", place}};
-    const auto damaged = train(run);
+    const auto damaged = train(3, run);
     EXPECT_EQ(damaged.size(), 1U);
     EXPECT_NE(damaged, undisturbed);
   }
@@ -242,14 +183,14 @@ TEST(DivergenceGuard, WouldFindReplicasEqualWithoutARecordOfSharedUpdates) {
 
 TEST(ExactDivergenceGuard, RepairsWhereUpdatesAreShared) {
   for (const int ranks : {3, 5}) {
-    GuardedRun run{.ranks = ranks};
+    DamagedRun run;
     run.options.tail = Tail::fused;
     run.options.on_divergence = OnDivergence::repair;
-    const auto undisturbed = train(run);
+    const auto undisturbed = train(ranks, run);
     ASSERT_EQ(undisturbed.size(), 1U);
     for (const double place : {0.0, 0.3, 0.6, 1.0}) run.flips.push_back({1, 7, "6.weight", place});
     run.flips.push_back({2, 10, "0.weight"});
-    EXPECT_EQ(train(run), undisturbed) << ranks;
+    EXPECT_EQ(train(ranks, run), undisturbed) << ranks;
   }
 }
 
