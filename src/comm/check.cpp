@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <numeric>
+#include <type_traits>
 
 #include "lockstep/core/shard.h"
 #include "src/comm/parts.h"
@@ -59,17 +60,27 @@ class Examination {
     }
   }
 
-  template <class E> void require(bool status, const std::string& what, const char* fix) const {
+  // `what` makes the text, or is it: nothing is formatted for a call that is right.
+  template <class E, class What>
+  void require(bool status, const What& what, const char* fix) const {
     if (status) return;
-    throw E({call_.description() + ": " + what, fix, place(member_, call_.out.device)}, call_.site);
+    std::string text = call_.description() + ": ";
+    if constexpr (std::is_invocable_v<What>) {
+      text += what();
+    } else {
+      text += what;
+    }
+    throw E({text, fix, place(member_, call_.out.device)}, call_.site);
   }
 
   void check_buffer(const core::ConstBuffer& buffer, const char* name) const {
-    require<ShapeError>(buffer.count >= 0, fmt::format("{} has {} elements", name, buffer.count),
-                        "give a count of 0 or more");
-    require<UsageError>(buffer.data != nullptr || buffer.count == 0,
-                        fmt::format("{} has {} elements but no memory", name, buffer.count),
-                        "give the address of the first element");
+    require<ShapeError>(
+        buffer.count >= 0, [&] { return fmt::format("{} has {} elements", name, buffer.count); },
+        "give a count of 0 or more");
+    require<UsageError>(
+        buffer.data != nullptr || buffer.count == 0,
+        [&] { return fmt::format("{} has {} elements but no memory", name, buffer.count); },
+        "give the address of the first element");
   }
 
   void check_buffers() const {
@@ -78,55 +89,68 @@ class Examination {
       check_buffer(in, "in");
       require<DTypeError>(
           in.dtype == call_.out.dtype,
-          fmt::format("in is {}, out is {}", name_of(in.dtype), name_of(call_.out.dtype)),
+          [&] {
+            return fmt::format("in is {}, out is {}", name_of(in.dtype), name_of(call_.out.dtype));
+          },
           "give buffers of one dtype; cast the input first");
       require<DeviceError>(
           in.device == call_.out.device,
-          fmt::format("in is on {}, out is on {}", name_of(in.device), name_of(call_.out.device)),
+          [&] {
+            return fmt::format("in is on {}, out is on {}", name_of(in.device),
+                               name_of(call_.out.device));
+          },
           "give buffers on one device");
     }
   }
 
   void check_reduction() const {
     const DType dtype = call_.out.dtype;
-    require<DTypeError>(call_.reduce != Reduce::mean || is_floating(dtype),
-                        fmt::format("the mean of {} is not a whole number", name_of(dtype)),
-                        "use Reduce::sum, or a floating-point dtype");
+    require<DTypeError>(
+        call_.reduce != Reduce::mean || is_floating(dtype),
+        [&] { return fmt::format("the mean of {} is not a whole number", name_of(dtype)); },
+        "use Reduce::sum, or a floating-point dtype");
     const bool is_order = call_.reduce == Reduce::min || call_.reduce == Reduce::max;
-    require<DTypeError>(is_order || dtype != DType::boolean,
-                        fmt::format("bool has no {}", name_of(call_.reduce)),
-                        "use Reduce::max (any of them) or Reduce::min (all of them)");
+    require<DTypeError>(
+        is_order || dtype != DType::boolean,
+        [&] { return fmt::format("bool has no {}", name_of(call_.reduce)); },
+        "use Reduce::max (any of them) or Reduce::min (all of them)");
   }
 
   void check_partials() const {
-    require<UsageError>(call_.shards >= 1, fmt::format("a forest of {} shards", call_.shards),
-                        "give 1 shard or more");
+    require<UsageError>(
+        call_.shards >= 1, [&] { return fmt::format("a forest of {} shards", call_.shards); },
+        "give 1 shard or more");
     const auto own =
         core::maximal_subtrees(core::shards_of(member_.rank, member_.size, call_.shards));
     require<ShapeError>(
         own.size() == call_.in.size(),
-        fmt::format("{} partials, but this rank owns {} nodes of the tree of {} shards",
-                    call_.in.size(), own.size(), call_.shards),
+        [&] {
+          return fmt::format("{} partials, but this rank owns {} nodes of the tree of {} shards",
+                             call_.in.size(), own.size(), call_.shards);
+        },
         "give one partial per node of core::maximal_subtrees(world.shards())");
   }
 
   void check_same_counts() const {
     for (const core::ConstBuffer& in : call_.in) {
-      require<ShapeError>(in.count == call_.out.count,
-                          fmt::format("in has {} elements, out has {}", in.count, call_.out.count),
-                          "give buffers of the same count");
+      require<ShapeError>(
+          in.count == call_.out.count,
+          [&] { return fmt::format("in has {} elements, out has {}", in.count, call_.out.count); },
+          "give buffers of the same count");
       require_apart(in, call_.out, 0);
     }
   }
 
   // Whether counts (of a v-variant) are one for each rank; gives their sum.
   std::int64_t sum_of(const std::vector<std::int64_t>& counts, const char* name) const {
-    require<ShapeError>(counts.size() == static_cast<std::size_t>(member_.size),
-                        fmt::format("{} {}, with {} ranks", counts.size(), name, member_.size),
-                        "give one count for each rank");
+    require<ShapeError>(
+        counts.size() == static_cast<std::size_t>(member_.size),
+        [&] { return fmt::format("{} {}, with {} ranks", counts.size(), name, member_.size); },
+        "give one count for each rank");
     for (const std::int64_t count : counts) {
-      require<ShapeError>(count >= 0, fmt::format("{} hold {}", name, count),
-                          "give counts of 0 or more");
+      require<ShapeError>(
+          count >= 0, [&] { return fmt::format("{} hold {}", name, count); },
+          "give counts of 0 or more");
     }
     return std::accumulate(counts.begin(), counts.end(), std::int64_t{0});
   }
@@ -138,7 +162,10 @@ class Examination {
     const std::int64_t own = call_.counts[static_cast<std::size_t>(member_.rank)];
     require<ShapeError>(
         part.count == own,
-        fmt::format("{} has {} elements, but this rank's count is {}", name, part.count, own),
+        [&] {
+          return fmt::format("{} has {} elements, but this rank's count is {}", name, part.count,
+                             own);
+        },
         "make the buffer as long as counts says");
   }
 
@@ -148,8 +175,10 @@ class Examination {
     if (call_.counts.empty()) {
       require<ShapeError>(
           whole.count == member_.size * part.count,
-          fmt::format("{} has {} elements, {} has {}, with {} ranks", whole_name, whole.count,
-                      part_name, part.count, member_.size),
+          [&] {
+            return fmt::format("{} has {} elements, {} has {}, with {} ranks", whole_name,
+                               whole.count, part_name, part.count, member_.size);
+          },
           "make the larger buffer's count the number of ranks times the smaller one's");
     } else {
       check_sum(whole, call_.counts, whole_name, "counts");
@@ -163,10 +192,13 @@ class Examination {
   void check_sum(const core::ConstBuffer& whole, const std::vector<std::int64_t>& counts,
                  const char* whole_name, const char* counts_name) const {
     const std::int64_t sum = sum_of(counts, counts_name);
-    require<ShapeError>(whole.count == sum,
-                        fmt::format("{} has {} elements, but {} add up to {}", whole_name,
-                                    whole.count, counts_name, sum),
-                        "make the buffer as long as all parts together");
+    require<ShapeError>(
+        whole.count == sum,
+        [&] {
+          return fmt::format("{} has {} elements, but {} add up to {}", whole_name, whole.count,
+                             counts_name, sum);
+        },
+        "make the buffer as long as all parts together");
   }
 
   void check_all_to_all() const {
@@ -174,18 +206,22 @@ class Examination {
     require_apart(in, call_.out, 0);
     if (call_.counts.empty() && call_.received.empty()) {
       check_same_counts();
-      require<ShapeError>(in.count % member_.size == 0,
-                          fmt::format("{} elements for {} ranks", in.count, member_.size),
-                          "give every rank the same count, or use all_to_all_v");
+      require<ShapeError>(
+          in.count % member_.size == 0,
+          [&] { return fmt::format("{} elements for {} ranks", in.count, member_.size); },
+          "give every rank the same count, or use all_to_all_v");
       return;
     }
     check_sum(in, call_.counts, "in", "sent");
     check_sum(call_.out, call_.received, "out", "received");
     const auto own = static_cast<std::size_t>(member_.rank);
-    require<ShapeError>(call_.counts[own] == call_.received[own],
-                        fmt::format("this rank sends itself {} elements and receives {}",
-                                    call_.counts[own], call_.received[own]),
-                        "give this rank's own part the same count in sent and received");
+    require<ShapeError>(
+        call_.counts[own] == call_.received[own],
+        [&] {
+          return fmt::format("this rank sends itself {} elements and receives {}",
+                             call_.counts[own], call_.received[own]);
+        },
+        "give this rank's own part the same count in sent and received");
   }
 
   // a and b do not overlap, or a begins exactly `offset` bytes into b.
@@ -202,10 +238,11 @@ class Examination {
   }
 
   void check_rank(const char* role) const {
-    require<UsageError>(call_.root >= 0 && call_.root < member_.size,
-                        fmt::format("{} {} of {} ranks", role, call_.root, member_.size),
-                        std::string(role) == "root" ? "give a root from 0 to size - 1"
-                                                    : "give a peer from 0 to size - 1");
+    require<UsageError>(
+        call_.root >= 0 && call_.root < member_.size,
+        [&] { return fmt::format("{} {} of {} ranks", role, call_.root, member_.size); },
+        std::string(role) == "root" ? "give a root from 0 to size - 1"
+                                    : "give a peer from 0 to size - 1");
   }
 
   const Call& call_;

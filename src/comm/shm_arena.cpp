@@ -6,6 +6,13 @@
 #include <utility>
 
 namespace lockstep::comm {
+namespace {
+
+// Where a rank's memory begins in its segment: on a page of its own, see
+// ShmSegment::address_alignment.
+std::size_t first_byte_of(int rank) { return static_cast<std::size_t>(rank) * 4096; }
+
+}  // namespace
 
 core::Memory ShmArena::allocate(ShmMeeting& meeting, std::size_t bytes,
                                 std::chrono::milliseconds limit) {
@@ -15,9 +22,10 @@ core::Memory ShmArena::allocate(ShmMeeting& meeting, std::size_t bytes,
     return Complaint{fmt::format("shared memory: {} pieces are in use", next_ - oldest),
                      "allocate one piece for many tensors, or free those from before"};
   });
-  Entry entry{next_, meeting.share(std::max<std::size_t>(bytes, 1), limit)};
+  const std::size_t first = first_byte_of(board_->rank());
+  Entry entry{next_, meeting.share(first + std::max<std::size_t>(bytes, 1), limit)};
   ++next_;
-  std::byte* const own = entry.of_rank[static_cast<std::size_t>(board_->rank())]->data();
+  std::byte* const own = entry.of_rank[static_cast<std::size_t>(board_->rank())]->data() + first;
   entries_.push_back(std::move(entry));
   auto* const lease = new Lease{shared_from_this(), entries_.back().number};
   return core::Memory::adopt(new core::Block(own, bytes, Device{}, &ShmArena::give_back, lease));

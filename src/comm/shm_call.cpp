@@ -1,10 +1,7 @@
 #include "src/comm/shm_call.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <cstring>
-#include <thread>
 #include <utility>
 
 #include "lockstep/kernels/registry.h"
@@ -13,24 +10,13 @@
 namespace lockstep::comm {
 namespace {
 
+// Data that the peers see are copied into the posts up to this size only: from here on it costs
+// more than the second hand-off that it saves.
+constexpr std::size_t payload_of_shared = 1024;
+
 // Ranks that others write results to.
 bool is_written_by_peers(Op op, int rank, int root) {
   return op == Op::all_reduce || (op == Op::reduce && rank == root);
-}
-
-// The last-level cache, or this host's share of it: a virtual machine is shown the whole of one
-// that it shares with others.
-std::size_t shared_cache_bytes() {
-  constexpr std::size_t most_for_a_core = std::size_t{16} << 20;
-  const long bytes = ::sysconf(_SC_LEVEL3_CACHE_SIZE);
-  const std::size_t share = most_for_a_core * std::max(std::thread::hardware_concurrency(), 1U);
-  return bytes > 0 ? std::min(static_cast<std::size_t>(bytes), share) : share;
-}
-
-// Whether data of so many bytes, on all ranks together, are evicted before they are read again.
-bool outgrows_cache(std::size_t bytes) {
-  static const std::size_t most = shared_cache_bytes() / 2;
-  return bytes >= most;
 }
 
 }  // namespace
@@ -76,15 +62,21 @@ void ShmCall::write(CallSlot& slot) const {
   const std::span<const core::ConstBuffer> buffers = given();
   slot.signature = signature_of(call_, context_.member);
   slot.inputs = static_cast<std::uint32_t>(buffers.size());
+  write_addresses(slot, buffers);
   std::size_t bytes = 0;
   for (const core::ConstBuffer& buffer : buffers) bytes += buffer.bytes();
-  slot.has_payload = bytes <= CallSlot::payload_bytes;
-  std::size_t offset = 0;
+  const std::size_t most =
+      slot.has_shared_inputs && slot.has_shared_out ? payload_of_shared : CallSlot::payload_bytes;
+  slot.has_payload = bytes <= most;
+  if (!slot.has_payload) return;
+  std::byte* to = slot.payload;
   for (const core::ConstBuffer& buffer : buffers) {
-    if (!slot.has_payload || buffer.count == 0) continue;
-    std::memcpy(slot.payload + offset, buffer.data, buffer.bytes());
-    offset += buffer.bytes();
+    if (buffer.count > 0) std::memcpy(to, buffer.data, buffer.bytes());
+    to += buffer.bytes();
   }
+}
+
+void ShmCall::write_addresses(CallSlot& slot, std::span<const core::ConstBuffer> buffers) const {
   // An all_to_all in place would overwrite what its peers have not read.
   const bool is_in_place = !buffers.empty() && buffers.front().data == call_.out.data;
   slot.has_shared_inputs =
@@ -200,22 +192,26 @@ void ShmCall::fold(Route route) {
       inputs.push_back(input_of(rank, i, route) + bytes_of(share.begin));
   }
   const std::vector<void*> places = outputs(share, route);
-  const std::size_t touched = bytes_of(share.count()) * static_cast<std::size_t>(board_.size()) *
-                              (inputs.size() + (is_in_place() ? 0 : places.size()));
-  const kernels::FoldCall fold{.op = fold_op(call_.reduce),
-                               .dtype = call_.out.dtype,
-                               .count = share.count(),
-                               .in = inputs.data(),
-                               .inputs = static_cast<int>(inputs.size()),
-                               .program = context_.forest->program.data(),
-                               .steps = static_cast<int>(context_.forest->program.size()),
-                               .out = places.front(),
-                               .scale = call_.reduce == Reduce::mean ? 1.0 / call_.shards : 1.0,
-                               .copies = places.data() + 1,
-                               .copy_count = static_cast<int>(places.size()) - 1,
-                               .passes_by_cache = outgrows_cache(touched)};
-  core::Stream stream(call_.out.device);
-  kernels::backend(call_.out.device).fold(fold, stream);
+  kernels::FoldCall fold{
+      .op = fold_op(call_.reduce),
+      .dtype = call_.out.dtype,
+      .count = share.count(),
+      .in = inputs.data(),
+      .inputs = static_cast<int>(inputs.size()),
+      .program = context_.forest->program.data(),
+      .steps = static_cast<int>(context_.forest->program.size()),
+      .out = places.front(),
+      .scale = call_.reduce == Reduce::mean ? 1.0 / call_.shards : 1.0,
+      .copies = places.data() + 1,
+      .copy_count = static_cast<int>(places.size()) - 1,
+  };
+  const std::size_t touched =
+      bytes_of(share.count()) * (inputs.size() + (is_in_place() ? 0 : places.size()));
+  team_.stores.run(touched, is_in_place(), [&](bool passes_by_cache) {
+    fold.passes_by_cache = passes_by_cache;
+    core::Stream stream(call_.out.device);
+    kernels::backend(call_.out.device).fold(fold, stream);
+  });
 }
 
 bool ShmCall::is_in_place() const {
@@ -245,26 +241,7 @@ void ShmCall::pull_from(int from, Route route) {
       input_of(from, 0, route) + bytes_of(has_parts_in ? in_range.begin : 0);
   std::byte* const to =
       static_cast<std::byte*>(call_.out.data) + bytes_of(has_parts_out ? out_range.begin : 0);
-  if (source != to) copy(to, source, bytes_of(elements));
-}
-
-void ShmCall::copy(std::byte* to, const std::byte* from, std::size_t bytes) const {
-  if (!outgrows_cache(2 * call_.out.bytes() * static_cast<std::size_t>(board_.size()))) {
-    std::memcpy(to, from, bytes);
-    return;
-  }
-  const void* const input = from;
-  const core::FoldStep program = core::FoldStep::push;
-  const kernels::FoldCall fold{.dtype = DType::u8,
-                               .count = static_cast<std::int64_t>(bytes),
-                               .in = &input,
-                               .inputs = 1,
-                               .program = &program,
-                               .steps = 1,
-                               .out = to,
-                               .passes_by_cache = true};
-  core::Stream stream(call_.out.device);
-  kernels::backend(call_.out.device).fold(fold, stream);
+  if (source != to) std::memcpy(to, source, bytes_of(elements));
 }
 
 }  // namespace lockstep::comm

@@ -36,6 +36,7 @@ class ShmCall final : public Work::State {
 
   bool post();
   void write(CallSlot& slot) const;
+  void write_addresses(CallSlot& slot, std::span<const core::ConstBuffer> buffers) const;
   bool meet();
   void compare() const;
   Route route() const;
@@ -49,7 +50,6 @@ class ShmCall final : public Work::State {
   bool is_in_place() const;
   void pull(Route route);
   void pull_from(int from, Route route);
-  void copy(std::byte* to, const std::byte* from, std::size_t bytes) const;
   const std::byte* input_of(int rank, std::size_t number, Route route) const;
   // What this rank's peers read of it.
   std::span<const core::ConstBuffer> given() const;

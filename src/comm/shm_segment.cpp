@@ -27,24 +27,19 @@ std::size_t whole_pages(std::size_t bytes) {
   return (bytes + page - 1) / page * page;
 }
 
-void* mapped_at(void* address, std::size_t bytes, int descriptor) {
-  const int flags = MAP_SHARED | (address == nullptr ? 0 : MAP_FIXED);
-  return ::mmap(address, bytes, PROT_READ | PROT_WRITE, flags, descriptor, 0);
-}
-
-// Huge pages need addresses that are multiples of their size: a range with room for one is taken
-// first and its margins are given back.
+// Takes a range with room for an aligned one first, and gives its margins back.
 void* mapped(std::size_t bytes, int descriptor) {
-  if (bytes < huge_page) return mapped_at(nullptr, bytes, descriptor);
-  void* const range = ::mmap(nullptr, bytes + huge_page, PROT_NONE,
+  constexpr std::size_t alignment = ShmSegment::address_alignment;
+  void* const range = ::mmap(nullptr, bytes + alignment, PROT_NONE,
                              MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (range == MAP_FAILED) return range;
   auto* const begin = static_cast<std::byte*>(range);
-  const std::size_t margin =
-      (huge_page - reinterpret_cast<std::uintptr_t>(range) % huge_page) % huge_page;
+  const std::size_t beyond = reinterpret_cast<std::uintptr_t>(range) % alignment;
+  const std::size_t margin = (alignment - beyond) % alignment;
   if (margin > 0) ::munmap(begin, margin);
-  ::munmap(begin + margin + bytes, huge_page - margin);
-  return mapped_at(begin + margin, bytes, descriptor);
+  ::munmap(begin + margin + bytes, alignment - margin);
+  return ::mmap(begin + margin, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, descriptor,
+                0);
 }
 
 void reserve(int descriptor, std::size_t bytes) {

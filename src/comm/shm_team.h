@@ -9,6 +9,7 @@
 #include "src/comm/shm_board.h"
 #include "src/comm/shm_mailbox.h"
 #include "src/comm/shm_meeting.h"
+#include "src/comm/store_trials.h"
 
 namespace lockstep::comm {
 
@@ -22,6 +23,7 @@ struct ShmTeam {
   std::shared_ptr<ShmArena> arena;
   std::shared_ptr<ShmMailbox> mailbox;
 
+  StoreTrials stores;
   std::uint64_t started = 0;  // calls of this rank
   std::uint64_t handled = 0;  // those whose data this rank is through with; calls take turns
 };
