@@ -42,6 +42,17 @@ Tensor on_host(const Tensor& x) {
   return there.is_contiguous() ? there : copied(there);
 }
 
+// In pieces that stay in the cache between the two who read them.
+void write_watched(AtomicFile& file, const void* data, std::size_t bytes, const Watch& watch) {
+  constexpr std::size_t piece = 256 * 1024;
+  const auto* from = static_cast<const std::byte*>(data);
+  for (std::size_t done = 0; done < bytes; done += piece) {
+    const std::size_t count = std::min(piece, bytes - done);
+    file.write(from + done, count);
+    if (watch) watch(from + done, count);
+  }
+}
+
 // A byte other than 0 and 1 is no bool to the compiler.
 void check_bools(const Tensor& x, const Entry& entry, const std::filesystem::path& file) {
   if (entry.dtype != DType::boolean) return;
@@ -182,7 +193,7 @@ void SafetensorsFile::load(const State& into) const {
 }
 
 void save_safetensors(const std::filesystem::path& path, const State& tensors,
-                      const Metadata& metadata) {
+                      const Metadata& metadata, const Watch& watch) {
   const State ordered = in_file_order(tensors);
   const std::string header = header_of(ordered, metadata);
   check<UsageError>(header.size() <= largest_header, [&] {
@@ -194,11 +205,12 @@ void save_safetensors(const std::filesystem::path& path, const State& tensors,
     length[i] = static_cast<unsigned char>(header.size() >> 8 * i);
   }
   AtomicFile file(path);
-  file.write(length.data(), length.size());
-  file.write(header.data(), header.size());
+  write_watched(file, length.data(), length.size(), watch);
+  write_watched(file, header.data(), header.size(), watch);
   for (const auto& [name, x] : ordered) {
     const Tensor host = on_host(x);
-    file.write(host.view().data, static_cast<std::size_t>(x.elements()) * size_of(x.dtype()));
+    write_watched(file, host.view().data,
+                  static_cast<std::size_t>(x.elements()) * size_of(x.dtype()), watch);
   }
   file.publish();
 }

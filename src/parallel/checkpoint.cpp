@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <exception>
-#include <functional>
 #include <set>
 
 #include "lockstep/base/error.h"
@@ -12,50 +10,19 @@
 #include "lockstep/obs/trace.h"
 #include "lockstep/tensor/views.h"
 #include "src/parallel/checkpoint_folder.h"
+#include "src/parallel/from_root.h"
+#include "src/parallel/tensor_buffer.h"
 
 namespace lockstep::parallel {
 namespace {
 
-void broadcast(comm::Communicator& ranks, void* data, std::int64_t count, DType dtype) {
-  ranks.broadcast({data, count, dtype, {}, {}}, 0, core::current_stream({})).wait();
-}
-
-void broadcast(comm::Communicator& ranks, std::string& text) {
-  auto length = static_cast<std::int64_t>(text.size());
-  broadcast(ranks, &length, 1, DType::i64);
-  text.resize(static_cast<std::size_t>(length));
-  broadcast(ranks, text.data(), length, DType::u8);
-}
-
 void broadcast(comm::Communicator& ranks, const Tensor& x) {
   const bool is_direct = x.device() == Device{} && x.is_contiguous();
   const Tensor host = is_direct ? x : copied_to(x, Device{});
-  broadcast(ranks, host.view().data, host.elements(), host.dtype());
+  ranks.broadcast(buffer_of(host), 0, core::current_stream({})).wait();
   if (!is_direct)
     copy_elements(host.device() == x.device() ? host : copied_to(host, x.device()), x);
   x.mark_mutated();
-}
-
-// What rank 0's `action` returns, on every rank; where it fails, an IoError on every rank.
-std::string from_root(comm::Communicator& ranks, const std::function<std::string()>& action) {
-  std::string result;
-  Complaint failure;
-  if (ranks.rank() == 0) {
-    try {
-      result = action();
-    } catch (const Error& error) {
-      failure = {error.problem(), error.fix()};
-    } catch (const std::exception& error) {
-      failure = {error.what(), "check the folder and the disk"};
-    }
-  }
-  broadcast(ranks, failure.what);
-  if (!failure.what.empty()) {
-    broadcast(ranks, failure.fix);
-    throw IoError(failure);
-  }
-  broadcast(ranks, result);
-  return result;
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include <csignal>
 #include <cstdio>
 #include <functional>
+#include <mutex>
 #include <string>
 #include <system_error>
 #include <vector>
@@ -80,8 +81,10 @@ void write_files(const fs::path& path, const Checkpoint& checkpoint) {
   const io::Metadata metadata{{"step", std::to_string(checkpoint.progress.step)}};
   for (const auto& [name, state] :
        {std::pair{model_name, &checkpoint.model}, {optimizer_name, &checkpoint.optimizer}}) {
-    io::save_safetensors(path / name, *state, metadata);
-    manifest.files[name] = sum_of(path / name);
+    RunningSum sum;
+    io::save_safetensors(path / name, *state, metadata,
+                         [&](const void* data, std::size_t bytes) { sum.add(data, bytes); });
+    manifest.files[name] = sum.sum();
   }
   io::replace_file(path / manifest_name, text_of(manifest));
 }
@@ -123,6 +126,9 @@ void write_checkpoint(const fs::path& folder, const Checkpoint& checkpoint,
         fmt::format("save_checkpoint: step {}, keep {}", checkpoint.progress.step, options.keep),
         "give a step and a number to keep of 0 or more"};
   });
+  // One save of this process at a time: another would take its unfinished folder for a leftover.
+  static std::mutex mutex;
+  const std::lock_guard lock(mutex);
   const fs::path path = checkpoint_path(folder, checkpoint.progress.step);
   const fs::path temporary = temporary_name(path);
   try {

@@ -4,7 +4,6 @@
 #include <xxhash.h>
 
 #include <fstream>
-#include <memory>
 #include <nlohmann/json.hpp>
 #include <vector>
 
@@ -45,21 +44,35 @@ Manifest manifest_of(const json& from) {
 
 }  // namespace
 
+struct RunningSum::State {
+  std::unique_ptr<XXH64_state_t, decltype(&XXH64_freeState)> hash{XXH64_createState(),
+                                                                  &XXH64_freeState};
+  std::uint64_t bytes = 0;
+};
+
+RunningSum::RunningSum() : state_(std::make_unique<State>()) { XXH64_reset(state_->hash.get(), 0); }
+
+RunningSum::~RunningSum() = default;
+
+void RunningSum::add(const void* data, std::size_t bytes) {
+  XXH64_update(state_->hash.get(), data, bytes);
+  state_->bytes += bytes;
+}
+
+FileSum RunningSum::sum() const {
+  return {state_->bytes, hexadecimal(XXH64_digest(state_->hash.get()))};
+}
+
 FileSum sum_of(const std::filesystem::path& file) {
   std::ifstream in(file, std::ios::binary);
-  const std::unique_ptr<XXH64_state_t, decltype(&XXH64_freeState)> state(XXH64_createState(),
-                                                                         &XXH64_freeState);
-  XXH64_reset(state.get(), 0);
+  RunningSum sum;
   std::vector<char> buffer(1 << 20);
-  FileSum sum;
   while (in) {
     in.read(buffer.data(), static_cast<std::streamsize>(buffer.size()));
-    XXH64_update(state.get(), buffer.data(), static_cast<std::size_t>(in.gcount()));
-    sum.bytes += static_cast<std::uint64_t>(in.gcount());
+    sum.add(buffer.data(), static_cast<std::size_t>(in.gcount()));
   }
   if (!in.eof()) refuse(file, "it cannot be read");
-  sum.xxh64 = hexadecimal(XXH64_digest(state.get()));
-  return sum;
+  return sum.sum();
 }
 
 std::string text_of(const Manifest& manifest) {

@@ -2,9 +2,11 @@
 // tensor.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <memory>
 #include <string>
 
 #include "lockstep/parallel/checkpoint.h"
@@ -17,6 +19,22 @@ struct FileSum {
   std::string xxh64;  // 16 hexadecimal digits
 
   friend bool operator==(const FileSum&, const FileSum&) = default;
+};
+
+// The FileSum of bytes that come piece by piece.
+class RunningSum {
+ public:
+  RunningSum();
+  RunningSum(const RunningSum&) = delete;
+  RunningSum& operator=(const RunningSum&) = delete;
+  ~RunningSum();
+
+  void add(const void* data, std::size_t bytes);
+  FileSum sum() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
 };
 
 struct Manifest {

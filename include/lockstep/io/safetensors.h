@@ -1,8 +1,10 @@
 // Named tensors in files that Python's safetensors package and others read and write too.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -14,11 +16,13 @@ namespace lockstep::io {
 
 // Texts by name that travel with the tensors.
 using Metadata = std::map<std::string, std::string>;
+// Sees the bytes of a file in their order while they are written.
+using Watch = std::function<void(const void* data, std::size_t bytes)>;
 
 // Replaces `file` in one step: written beside it, synced and renamed, so that a failure leaves the
 // old file as it was. UsageError for a name given twice, IoError where the disk refuses.
 void save_safetensors(const std::filesystem::path& file, const State& tensors,
-                      const Metadata& metadata = {});
+                      const Metadata& metadata = {}, const Watch& watch = {});
 
 // All tensors, in the order of the file, in host memory. To load into an existing model use
 // SafetensorsFile::load.
