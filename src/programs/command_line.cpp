@@ -103,7 +103,7 @@ std::string footer() {
   }
   return text +
          "\nExit codes: 0 done; 1 failure at run time; 2 wrong usage; 3 data or configuration;\n"
-         "4 a collective's deadline or a dead peer.";
+         "4 a collective's deadline or a dead peer; 75 stopped by SIGUSR1 and saved.";
 }
 
 }  // namespace

@@ -5,12 +5,15 @@
 
 #include <algorithm>
 #include <chrono>
+#include <optional>
+#include <vector>
 
 #include "lockstep/autograd/grad_mode.h"
 #include "lockstep/base/error.h"
 #include "lockstep/obs/log.h"
 #include "lockstep/obs/progress.h"
 #include "lockstep/ops/rows.h"
+#include "lockstep/parallel/checkpointer.h"
 #include "lockstep/parallel/configuration.h"
 #include "src/train/records.h"
 
@@ -44,6 +47,11 @@ Trainer::Trainer(nn::Module& model, optim::Optimizer& optimizer, World& world,
         fmt::format("Trainer: {} epochs, {} rows an epoch", options.epochs, options.rows_per_epoch),
         "ask for at least one epoch, and not for less than no rows"};
   });
+  check<UsageError>(options.save_every >= 0 && options.keep >= 0, [&] {
+    return Complaint{
+        fmt::format("Trainer: save_every {}, keep {}", options.save_every, options.keep),
+        "give 0 (after epochs only; all) or more"};
+  });
   if (!options_.loss) {
     options_.loss = [this](const data::Batch& part) {
       return cross_entropy(model_(part.x), part.y);
@@ -63,24 +71,19 @@ class Trainer::Run {
         train_(train),
         test_(test),
         first_epoch_(resume()),
-        records_(world_.is_root() ? options_.folder : "", options_.title, ranks_.steps()) {
+        records_(world_.is_root() ? options_.folder : "", options_.title, ranks_.steps()),
+        checkpointer_(world_.communicator(), {.keep = options_.keep}) {
     report_.best = shared(records_.best_so_far(), world_);
+    if (options_.stops_at_signal) stop_.emplace(world_.communicator());
   }
 
   TrainerReport run() {
     model_.train();
-    for (std::int64_t epoch = first_epoch_; epoch < options_.epochs; ++epoch) {
-      obs::Progress progress(train_.samples(),
-                             {.label = fmt::format("epoch {}/{}", epoch + 1, options_.epochs),
-                              .is_silent = !world_.is_root()});
-      train_one(epoch, progress);
-      report_.score = score();
-      progress.finish(fmt::format("test loss {:.4f}  test accuracy {:.4f}", report_.score.loss,
-                                  report_.score.accuracy));
-      records_.write(row(static_cast<double>(epoch + 1)), report_.score);
-      save();
-    }
-    if (report_.score.samples == 0) report_.score = score();  // a resumed run that was complete
+    for (std::int64_t epoch = first_epoch_; epoch < options_.epochs && !report_.is_stopped; ++epoch)
+      run_one(epoch);
+    if (report_.score.samples == 0 && !report_.is_stopped)
+      report_.score = score();  // a resumed run that was complete
+    checkpointer_.wait();
     report_.steps = ranks_.steps();
     return report_;
   }
@@ -124,13 +127,36 @@ class Trainer::Run {
       obs::warning("the bits will differ after this resume: " + all + "; to keep them " + fix);
   }
 
-  void train_one(std::int64_t epoch, obs::Progress& progress) {
+  void run_one(std::int64_t epoch) {
+    const std::int64_t left = train_.samples() - done_before(epoch);
+    obs::Progress progress(left, {.label = fmt::format("epoch {}/{}", epoch + 1, options_.epochs),
+                                  .is_silent = !world_.is_root()});
+    if (!train_one(epoch, progress)) {
+      save({options_.folder / "last"});
+      progress.finish(fmt::format("stopped by a signal after step {}", ranks_.steps()));
+      return;
+    }
+    report_.score = score();
+    progress.finish(fmt::format("test loss {:.4f}  test accuracy {:.4f}", report_.score.loss,
+                                report_.score.accuracy));
+    records_.write(row(static_cast<double>(epoch + 1)), report_.score);
+    save_scored();
+  }
+
+  // Samples of the epoch that an earlier run has done.
+  std::int64_t done_before(std::int64_t epoch) const {
+    return train_.cursor().epoch == epoch ? train_.cursor().position : 0;
+  }
+
+  // False where a signal has stopped it in the middle of the epoch.
+  bool train_one(std::int64_t epoch, obs::Progress& progress) {
     const double begin = now();
     const std::int64_t every = std::max<std::int64_t>(
         1, options_.rows_per_epoch > 0 ? train_.batches() / options_.rows_per_epoch
                                        : train_.batches() + 1);
-    std::int64_t batches = 0;
-    std::int64_t done = 0;
+    std::int64_t done = done_before(epoch);
+    const std::int64_t done_at_begin = done;
+    std::int64_t batches = done > 0 ? ranks_.steps() % train_.batches() : 0;
     for (const data::GlobalBatch& batch : train_.epoch(epoch)) {
       if (options_.schedule) optimizer_.use_learning_rate(options_.schedule(ranks_.steps()));
       const StepReport step = ranks_.step(batch, options_.loss);
@@ -139,13 +165,19 @@ class Trainer::Run {
       report_.samples += batch.count;
       done += batch.count;
       progress.advance(batch.count, step.loss);
-      rate_ = static_cast<double>(done) / (now() - begin);
+      rate_ = static_cast<double>(done - done_at_begin) / (now() - begin);
       if (++batches % every == 0 && done < train_.samples()) {
         records_.write(row(static_cast<double>(epoch) +
                            static_cast<double>(done) / static_cast<double>(train_.samples())));
       }
+      if (stop_ && stop_->is_requested()) report_.is_stopped = true;
+      if (done == train_.samples()) continue;  // saved with its score
+      if (report_.is_stopped) break;
+      if (options_.save_every > 0 && ranks_.steps() % options_.save_every == 0)
+        save({options_.folder / "last"});
     }
     report_.seconds += now() - begin;
+    return done == train_.samples();
   }
 
   // The mean loss since the last row.
@@ -164,15 +196,16 @@ class Trainer::Run {
     return score;
   }
 
-  void save() {
+  void save_scored() {
     const bool is_best = is_better(report_.score, report_.best);
     if (is_best) report_.best = report_.score;
+    const std::filesystem::path& folder = options_.folder;
+    is_best ? save({folder / "last", folder / "best"}) : save({folder / "last"});
+  }
+
+  void save(const std::vector<std::filesystem::path>& folders) {
     if (options_.folder.empty()) return;
-    const parallel::Checkpoint now = checkpoint();
-    const parallel::SaveOptions newest{.keep = 1};
-    parallel::save_checkpoint(options_.folder / "last", now, world_.communicator(), newest);
-    if (!is_best) return;
-    parallel::save_checkpoint(options_.folder / "best", now, world_.communicator(), newest);
+    checkpointer_.save_to(folders, checkpoint());
   }
 
   const Options& options_;
@@ -184,6 +217,8 @@ class Trainer::Run {
   data::Loader& test_;
   std::int64_t first_epoch_;
   Records records_;
+  parallel::Checkpointer checkpointer_;
+  std::optional<StopSignal> stop_;
   TrainerReport report_;
   double loss_sum_ = 0;
   double weight_sum_ = 0;

@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <csignal>
+#include <filesystem>
 #include <limits>
 #include <vector>
 
@@ -167,6 +169,97 @@ TEST(Trainer, StopsAtALossThatIsNotANumberAndKeepsTheLastCheckpoint) {
     }
     EXPECT_EQ(parallel::latest_checkpoint(folder / "last")->filename(), "step-9");
   }
+}
+
+// A run whose rank 0 sends itself SIGUSR1 in the middle of a step.
+TrainerReport stopped_run(World& world, const std::filesystem::path& folder, int at_call) {
+  nn::Sequential model = small_model();
+  optim::Sgd sgd(model.parameters(), {.lr = 0.05, .momentum = 0.9});
+  data::Loader train(blobs(train_samples, 1), {.batch = batch, .seed = 3}, world.shards());
+  data::Loader test(blobs(100, 2), {.batch = 40, .shuffle = false}, world.shards());
+  int calls = 0;
+  TrainerOptions options{.epochs = 4, .folder = folder, .stops_at_signal = true};
+  options.loss = [&](const data::Batch& part) {
+    if (world.is_root() && ++calls == at_call) std::raise(SIGUSR1);
+    return cross_entropy(model(part.x), part.y);
+  };
+  return Trainer(model, sgd, world, options).fit(train, test);
+}
+
+TEST(Trainer, SavesAndStopsTogetherAtASignalAndGoesOnExactly) {
+  const Scratch scratch;
+  std::vector<float> whole, resumed;
+  const WorldOptions shards{.shards = 2};
+  on_ranks(
+      1,
+      [&](World& world) { train_blobs(world, {.epochs = 4, .folder = scratch / "whole"}, &whole); },
+      shards);
+  on_ranks(
+      2,
+      [&](World& world) {
+        const TrainerReport report = stopped_run(world, scratch / "cut", 13);
+        EXPECT_TRUE(report.is_stopped);
+        EXPECT_EQ(report.exit_code(), 75);
+        EXPECT_GE(report.steps, 13);
+        EXPECT_LE(report.steps, 14);
+      },
+      shards);
+  on_ranks(
+      1,
+      [&](World& world) {
+        const TrainerReport report = train_blobs(
+            world, {.epochs = 4, .folder = scratch / "cut", .resume = true, .is_exact = true},
+            &resumed);
+        EXPECT_EQ(report.steps, 4 * 9);
+        EXPECT_EQ(report.exit_code(), 0);
+      },
+      shards);
+  EXPECT_EQ(whole, resumed);
+}
+
+TEST(Trainer, ScoresAnEpochThatASignalEndsWith) {
+  const Scratch scratch;
+  on_ranks(1, [&](World& world) {
+    const TrainerReport report = stopped_run(world, scratch / "run", 9);
+    EXPECT_TRUE(report.is_stopped);
+    EXPECT_EQ(report.steps, 9);
+    EXPECT_EQ(report.score.samples, 100);
+  });
+}
+
+TEST(Trainer, LeavesTheRanksTogetherAfterANotFiniteLossWhileTheyAgreeOnASignal) {
+  on_ranks(3, [](World& world) {
+    nn::Sequential model = small_model();
+    optim::Sgd sgd(model.parameters(), {.lr = 0.1});
+    data::Loader train(blobs(train_samples, 1), {.batch = batch, .seed = 3}, world.shards());
+    data::Loader test(blobs(8, 2), {.batch = 4}, world.shards());
+    TrainerOptions options{.stops_at_signal = true};
+    int calls = 0;
+    options.loss = [&](const data::Batch& part) {
+      const Tensor loss = cross_entropy(model(part.x), part.y);
+      return ++calls == 5 ? loss * std::numeric_limits<double>::quiet_NaN() : loss;
+    };
+    EXPECT_THROW(Trainer(model, sgd, world, options).fit(train, test), Error);
+    EXPECT_FALSE(world.communicator().is_poisoned());
+    world.communicator().barrier();
+  });
+}
+
+TEST(Trainer, SavesInTheMiddleOfEpochsAndKeepsTheNewest) {
+  const Scratch scratch;
+  on_ranks(2, [&](World& world) {
+    train_blobs(world, {.epochs = 1, .folder = scratch / "run", .save_every = 2, .keep = 3});
+  });
+  for (const char* step : {"step-6", "step-8", "step-9"})
+    EXPECT_TRUE(std::filesystem::exists(scratch / "run/last" / step)) << step;
+  EXPECT_FALSE(std::filesystem::exists(scratch / "run/last/step-4"));
+}
+
+TEST(Trainer, RefusesToSaveEveryNegativeSteps) {
+  on_ranks(1, [](World& world) {
+    EXPECT_THROW(train_blobs(world, {.save_every = -1}), UsageError);
+    EXPECT_THROW(train_blobs(world, {.keep = -1}), UsageError);
+  });
 }
 
 TEST(Trainer, FollowsASchedule) {
