@@ -16,6 +16,21 @@ find_package(nlohmann_json REQUIRED)
 find_package(xxHash REQUIRED)
 find_package(ZLIB REQUIRED)
 
+set(LOCKSTEP_HAS_ONEDNN OFF)
+if(LOCKSTEP_WITH_ONEDNN STREQUAL "ON")
+  find_package(OneDNN REQUIRED)
+  set(LOCKSTEP_HAS_ONEDNN ON)
+elseif(LOCKSTEP_WITH_ONEDNN STREQUAL "AUTO" AND LOCKSTEP_SANITIZER STREQUAL "thread")
+  message(STATUS "LOCKSTEP_WITH_ONEDNN: off (its OpenMP threads are not instrumented)")
+elseif(LOCKSTEP_WITH_ONEDNN STREQUAL "AUTO")
+  find_package(OneDNN QUIET)
+  set(LOCKSTEP_HAS_ONEDNN ${OneDNN_FOUND})
+  if(NOT OneDNN_FOUND)
+    message(STATUS "LOCKSTEP_WITH_ONEDNN: off (dnnl.h or libdnnl not found; "
+                   "install libdnnl-dev for fast bf16)")
+  endif()
+endif()
+
 if(LOCKSTEP_TESTS)
   find_package(GTest REQUIRED)
   # The reference of the kernels' tests. Asked without a version: Eigen's own version file refuses newer majors.

@@ -8,10 +8,14 @@ set(LOCKSTEP_CPU_VARIANTS "native" CACHE STRING
     "CPU plug-ins to build, a list of: native baseline avx2 avx512")
 set(LOCKSTEP_CUDA "AUTO" CACHE STRING "Build the CUDA backend: AUTO, ON or OFF")
 
-set_property(CACHE LOCKSTEP_CUDA PROPERTY STRINGS AUTO ON OFF)
-if(NOT LOCKSTEP_CUDA MATCHES "^(AUTO|ON|OFF)$")
-  message(FATAL_ERROR "LOCKSTEP_CUDA is '${LOCKSTEP_CUDA}'; give AUTO, ON or OFF")
-endif()
+set(LOCKSTEP_WITH_ONEDNN "AUTO" CACHE STRING "Multiply bf16 with oneDNN: AUTO, ON or OFF")
+
+foreach(choice LOCKSTEP_CUDA LOCKSTEP_WITH_ONEDNN)
+  set_property(CACHE ${choice} PROPERTY STRINGS AUTO ON OFF)
+  if(NOT ${choice} MATCHES "^(AUTO|ON|OFF)$")
+    message(FATAL_ERROR "${choice} is '${${choice}}'; give AUTO, ON or OFF")
+  endif()
+endforeach()
 
 if(LOCKSTEP_CUDA STREQUAL "ON")
   message(FATAL_ERROR "LOCKSTEP_CUDA=ON, but this version has no CUDA backend; "

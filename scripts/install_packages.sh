@@ -7,7 +7,7 @@ set -euo pipefail
 
 packages=(
   g++ cmake ninja-build ccache binutils git python3 iproute2
-  libopenmpi-dev openmpi-bin libeigen3-dev libfmt-dev libspdlog-dev libcli11-dev
+  libopenmpi-dev openmpi-bin libdnnl-dev libeigen3-dev libfmt-dev libspdlog-dev libcli11-dev
   nlohmann-json3-dev libxxhash-dev zlib1g-dev libgtest-dev libgmock-dev libbenchmark-dev
 )
 check_packages=(clang-format-14 clang-tidy-16)

@@ -1,9 +1,12 @@
 #include "lockstep/kernels/backend.h"
 
+#include <string>
+
 #include "kernels/cpu/conv.h"
 #include "kernels/cpu/families.h"
 #include "kernels/cpu/gemm.h"
 #include "kernels/cpu/host.h"
+#include "kernels/cpu/onednn.h"
 #include "kernels/cpu/pool.h"
 #include "lockstep/kernels/abi.h"
 
@@ -30,7 +33,13 @@ class CpuBackend final : public Backend {
   void fold(const FoldCall& call, Stream&) override { cpu::fold(call); }
 };
 
-constexpr const char* description = LOCKSTEP_CPU_VARIANT;
+const char* description() {
+  static const std::string text =
+      onednn::description() == nullptr
+          ? LOCKSTEP_CPU_VARIANT
+          : std::string(LOCKSTEP_CPU_VARIANT) + ", " + onednn::description();
+  return text.c_str();
+}
 
 // A plug-in may meet an older processor than the one that it was built for.
 const char* missing_feature() {
@@ -57,5 +66,5 @@ extern "C" __attribute__((visibility("default"))) lockstep::core::PluginAnswer l
   if (reason != nullptr) return {abi_number, nullptr, reason};
   static cpu::CpuBackend backend;
   cpu::host = host;
-  return {abi_number, static_cast<Backend*>(&backend), cpu::description};
+  return {abi_number, static_cast<Backend*>(&backend), cpu::description()};
 }

@@ -1,7 +1,8 @@
 #include "kernels/cpu/conv.h"
 
 #include "kernels/cpu/conv_passes.h"
-#include "kernels/cpu/plain_linear.h"
+#include "kernels/cpu/onednn.h"
+#include "kernels/cpu/widened.h"
 
 namespace lockstep::kernels::cpu {
 namespace {
@@ -23,7 +24,7 @@ template <class T> void run(const ConvCall& call) {
 void conv(const ConvCall& call) {
   if (call.weight.dtype == DType::f32) return run<float>(call);
   if (call.weight.dtype == DType::f64) return run<double>(call);
-  plain::conv(call);
+  if (!onednn::conv(call)) widened::conv(call);
 }
 
 }  // namespace lockstep::kernels::cpu

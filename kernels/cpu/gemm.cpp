@@ -4,9 +4,10 @@
 
 #include "kernels/cpu/activation.h"
 #include "kernels/cpu/multiply.h"
-#include "kernels/cpu/plain_linear.h"
+#include "kernels/cpu/onednn.h"
 #include "kernels/cpu/scratch.h"
 #include "kernels/cpu/transpose.h"
+#include "kernels/cpu/widened.h"
 
 namespace lockstep::kernels::cpu {
 namespace {
@@ -112,7 +113,7 @@ template <class T> void run(const GemmCall& call) {
 void gemm(const GemmCall& call) {
   if (call.out.dtype == DType::f32) return run<float>(call);
   if (call.out.dtype == DType::f64) return run<double>(call);
-  plain::gemm(call);
+  if (!onednn::gemm(call)) widened::gemm(call);
 }
 
 }  // namespace lockstep::kernels::cpu

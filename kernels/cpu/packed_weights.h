@@ -9,7 +9,7 @@
 namespace lockstep::kernels::cpu {
 
 // Which packed form of a weight: one parameter may have several.
-enum class Packing : std::uint8_t { gemm, conv_value, conv_data };
+enum class Packing : std::uint8_t { gemm, gemm_turned, conv_value, conv_data };
 
 struct PackedKey {
   std::uint64_t weight = 0;  // 0: not kept

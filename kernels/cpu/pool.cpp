@@ -4,8 +4,8 @@
 #include <limits>
 
 #include "kernels/cpu/host.h"
-#include "kernels/cpu/plain_linear.h"
 #include "kernels/cpu/vec.h"
+#include "kernels/cpu/widened.h"
 #include "lockstep/core/parallel_for.h"
 
 namespace lockstep::kernels::cpu {
@@ -194,7 +194,7 @@ template <class T> void run(const PoolCall& call) {
 void pool(const PoolCall& call) {
   if (call.x.dtype == DType::f32) return run<float>(call);
   if (call.x.dtype == DType::f64) return run<double>(call);
-  plain::pool(call);
+  widened::pool(call);
 }
 
 }  // namespace lockstep::kernels::cpu

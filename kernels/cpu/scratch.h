@@ -8,8 +8,23 @@
 namespace lockstep::kernels::cpu {
 
 // Each purpose is one block: a kernel may hold one block of each at a time.
-enum class Scratch : std::uint8_t { image, gradient, weights, bias, sums, left, right, result };
-inline constexpr int scratch_purposes = 8;
+enum class Scratch : std::uint8_t {
+  image,
+  gradient,
+  weights,
+  bias,
+  sums,
+  left,
+  right,
+  result,
+  wide_x,  // widened.cpp and onednn.cpp: operands and results of another dtype or layout
+  wide_weight,
+  wide_bias,
+  wide_y,
+  wide_g,
+  library
+};
+inline constexpr int scratch_purposes = 14;
 
 // 64-byte aligned, content unspecified, valid until the thread's next request for the same purpose.
 void* scratch_bytes(Scratch purpose, std::size_t bytes);

@@ -165,18 +165,12 @@ std::vector<double> expected_bias(const Arrays& a) {
   return sums;
 }
 
-// Rounding of a sum of `depth` products of numbers below 1.
-double tolerance(DType dtype, std::int64_t depth) {
-  const double epsilon = dtype == DType::f64 ? std::numeric_limits<double>::epsilon()
-                                             : double{std::numeric_limits<float>::epsilon()};
-  return epsilon * static_cast<double>(depth + 8);
-}
-
-void expect_near(const Array& got, const std::vector<double>& want, double tolerance,
+void expect_near(const Array& got, const std::vector<double>& want, std::int64_t depth,
                  const char* what) {
   ASSERT_EQ(static_cast<std::size_t>(got.count()), want.size());
   for (std::int64_t i = 0; i < got.count(); ++i) {
-    ASSERT_NEAR(got.at(i), want[static_cast<std::size_t>(i)], tolerance)
+    const double wanted = want[static_cast<std::size_t>(i)];
+    ASSERT_NEAR(got.at(i), wanted, testing::tolerance(got.dtype(), depth, wanted))
         << what << " element " << i;
   }
 }
@@ -189,15 +183,15 @@ void check_all_passes(Arrays& a) {
   const std::vector<double> dx = expected_data(a), dw = expected_weight(a), db = expected_bias(a);
   Arrays data = a.again(), weight = a.again();
   run(data.call(ConvPass::data));
-  expect_near(data.x, dx, tolerance(a.c.dtype, a.c.taps() * a.c.out_channels), "data");
+  expect_near(data.x, dx, a.c.taps() * a.c.out_channels, "data");
   run(weight.call(ConvPass::weight));
-  expect_near(weight.weight, dw, tolerance(a.c.dtype, pixels), "weight");
-  if (a.c.has_bias) expect_near(weight.bias, db, tolerance(a.c.dtype, pixels), "bias");
+  expect_near(weight.weight, dw, pixels, "weight");
+  if (a.c.has_bias) expect_near(weight.bias, db, pixels, "bias");
   const std::vector<double> y = expected_value(a);
   ConvCall call = a.call(ConvPass::value);
   call.write = Write::store;
   run(call);
-  expect_near(a.y, y, tolerance(a.c.dtype, a.c.taps() * a.c.channels), "value");
+  expect_near(a.y, y, a.c.taps() * a.c.channels, "value");
 }
 
 int pick(std::mt19937& random, std::initializer_list<int> choices) {
@@ -207,7 +201,8 @@ int pick(std::mt19937& random, std::initializer_list<int> choices) {
 Case random_case(std::mt19937& random) {
   for (;;) {
     Case c;
-    c.dtype = pick(random, {0, 1, 1}) == 0 ? DType::f64 : DType::f32;
+    c.dtype = std::initializer_list<DType>{DType::f64, DType::f32, DType::bf16, DType::f16}
+                  .begin()[pick(random, {0, 1, 1, 2, 2, 3})];
     c.images = pick(random, {1, 2, 3, 7});
     c.height = pick(random, {1, 2, 3, 4, 5, 7, 8, 9, 12});
     c.width = pick(random, {1, 2, 3, 4, 5, 7, 8, 11, 14});
@@ -236,7 +231,7 @@ class Convolution : public ::testing::Test {
 };
 
 TEST_F(Convolution, AgreesWithItsDefinitionOnRandomShapes) {
-  for (int i = 0; i < 150; ++i) {
+  for (int i = 0; i < 220; ++i) {
     Arrays arrays(random_case(random_), random_, pick(random_, {0, 0, 1}));
     core::use_threads(arrays.c.threads);
     check_all_passes(arrays);
@@ -259,9 +254,12 @@ TEST_F(Convolution, AgreesWithItsDefinitionOnTheShapesOfCommonNetworks) {
   };
   for (Case c : cases) {
     c.activation = Activation::relu;
-    Arrays arrays(c, random_, 0);
-    check_all_passes(arrays);
-    if (HasFatalFailure()) return;
+    for (const DType dtype : {DType::f32, DType::bf16}) {
+      c.dtype = dtype;
+      Arrays arrays(c, random_, 0);
+      check_all_passes(arrays);
+      if (HasFatalFailure()) return;
+    }
   }
 }
 
@@ -275,27 +273,32 @@ TEST_F(Convolution, OfNoImagesGivesZeroWeightGradients) {
 }
 
 TEST_F(Convolution, LetsNanThroughRelu) {
-  Arrays arrays({.window = {3, 3, 1, 1, 1, 1}, .activation = Activation::relu}, random_, 0);
-  arrays.x.set(0, std::nan(""));
-  run(arrays.call(ConvPass::value));
-  EXPECT_TRUE(std::isnan(arrays.y.at(0)));
-  EXPECT_FALSE(std::isnan(arrays.y.at(arrays.y.count() - 1)));
+  for (const DType dtype : {DType::f64, DType::f32, DType::bf16, DType::f16}) {
+    Arrays arrays({.dtype = dtype, .window = {3, 3, 1, 1, 1, 1}, .activation = Activation::relu},
+                  random_, 0);
+    arrays.x.set(0, std::nan(""));
+    run(arrays.call(ConvPass::value));
+    EXPECT_TRUE(std::isnan(arrays.y.at(0))) << name_of(dtype);
+    EXPECT_FALSE(std::isnan(arrays.y.at(arrays.y.count() - 1))) << name_of(dtype);
+  }
 }
 
 TEST_F(Convolution, RepacksKeptWeightsWhenTheirVersionChanges) {
-  Arrays arrays({.window = {3, 3, 1, 1, 1, 1}}, random_, 0);
-  for (std::uint64_t version = 1; version < 4; ++version) {
-    arrays.weight.fill_random(random_, -1, 1);
-    for (int repeat = 0; repeat < 2; ++repeat) {
-      ConvCall value = arrays.call(ConvPass::value), data = arrays.call(ConvPass::data);
-      Array dx(DType::f32, arrays.x.view().sizes);
-      value.weight_key = data.weight_key = 12345;
-      value.weight_version = data.weight_version = version;
-      run(value);
-      expect_near(arrays.y, expected_value(arrays), 1e-4, "value");
-      data.x = dx.view();
-      run(data);
-      expect_near(dx, expected_data(arrays), 1e-4, "data");
+  for (const DType dtype : {DType::f32, DType::bf16}) {
+    Arrays arrays({.dtype = dtype, .window = {3, 3, 1, 1, 1, 1}}, random_, 0);
+    for (std::uint64_t version = 1; version < 4; ++version) {
+      arrays.weight.fill_random(random_, -1, 1);
+      for (int repeat = 0; repeat < 2; ++repeat) {
+        ConvCall value = arrays.call(ConvPass::value), data = arrays.call(ConvPass::data);
+        Array dx(dtype, arrays.x.view().sizes);
+        value.weight_key = data.weight_key = 12345;
+        value.weight_version = data.weight_version = version;
+        run(value);
+        expect_near(arrays.y, expected_value(arrays), 27, "value");
+        data.x = dx.view();
+        run(data);
+        expect_near(dx, expected_data(arrays), 36, "data");
+      }
     }
   }
 }

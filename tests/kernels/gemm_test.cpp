@@ -97,12 +97,9 @@ void check(const Case& c, std::mt19937& random) {
                 .out = out.view()};
   if (c.has_bias) call.bias = bias.view();
   backend({}).gemm(call, core::current_stream({}));
-  const double epsilon = c.dtype == DType::f64 ? std::numeric_limits<double>::epsilon()
-                                               : double{std::numeric_limits<float>::epsilon()};
   for (std::int64_t i = 0; i < out.count(); ++i) {
-    ASSERT_NEAR(out.at(i), want[static_cast<std::size_t>(i)],
-                epsilon * static_cast<double>(c.depth + 8))
-        << "element " << i;
+    const double wanted = want[static_cast<std::size_t>(i)];
+    ASSERT_NEAR(out.at(i), wanted, testing::tolerance(c.dtype, c.depth, wanted)) << "element " << i;
   }
 }
 
@@ -112,7 +109,8 @@ std::int64_t pick(std::mt19937& random, std::initializer_list<std::int64_t> choi
 
 Case random_case(std::mt19937& random) {
   Case c;
-  c.dtype = pick(random, {0, 1, 1}) == 0 ? DType::f64 : DType::f32;
+  c.dtype = std::initializer_list<DType>{DType::f64, DType::f32, DType::bf16, DType::f16}
+                .begin()[pick(random, {0, 1, 1, 2, 2, 3})];
   c.batch = pick(random, {0, 0, 1, 3});
   c.rows = pick(random, {0, 1, 2, 5, 11, 12, 13, 31, 64, 100});
   c.columns = pick(random, {0, 1, 3, 10, 15, 16, 17, 32, 33, 64, 100});
@@ -173,23 +171,42 @@ TEST_F(Gemm, GivesTheSameBitsOnAnyNumberOfThreadsExactly) {
 }
 
 TEST_F(Gemm, LetsNanThroughRelu) {
-  Array a(DType::f32, {2, 3}), b(DType::f32, {3, 2}), out(DType::f32, {2, 2});
-  a.fill(1);
-  b.fill(-1);
-  a.set(0, std::nan(""));
-  backend({}).gemm(
-      {.activation = Activation::relu, .a = a.view(), .b = b.view(), .out = out.view()},
-      core::current_stream({}));
-  EXPECT_TRUE(std::isnan(out.at(0)) && std::isnan(out.at(1)));
-  EXPECT_EQ(out.at(2), 0);
+  for (const DType dtype : {DType::f64, DType::f32, DType::bf16, DType::f16}) {
+    Array a(dtype, {2, 3}), b(dtype, {3, 2}), out(dtype, {2, 2});
+    a.fill(1);
+    b.fill(-1);
+    a.set(0, std::nan(""));
+    backend({}).gemm(
+        {.activation = Activation::relu, .a = a.view(), .b = b.view(), .out = out.view()},
+        core::current_stream({}));
+    EXPECT_TRUE(std::isnan(out.at(0)) && std::isnan(out.at(1))) << name_of(dtype);
+    EXPECT_EQ(out.at(2), 0) << name_of(dtype);
+  }
 }
 
-TEST_F(Gemm, MultipliesHalves) {
-  Array a(DType::bf16, {4, 5}), b(DType::bf16, {5, 3}), out(DType::bf16, {4, 3});
-  a.fill(0.5);
-  b.fill(2);
-  backend({}).gemm({.a = a.view(), .b = b.view(), .out = out.view()}, core::current_stream({}));
-  for (const double value : out.values()) EXPECT_EQ(value, 5);
+TEST_F(Gemm, RepacksKeptWeightsWhenTheirVersionOrTheOtherShapesChange) {
+  for (const DType dtype : {DType::f32, DType::bf16}) {
+    Array b(dtype, {70, 50});
+    for (std::uint64_t version = 1; version < 4; ++version) {
+      b.fill_random(random_, -1, 1);
+      for (const std::int64_t rows : {3, 90, 3}) {
+        const Case c{.dtype = dtype, .rows = rows, .columns = 50, .depth = 70};
+        Array a(dtype, {rows, 70}), out(dtype, {rows, 50});
+        a.fill_random(random_, -1, 1);
+        const std::vector<double> want = expected(c, a, b, {}, out);
+        backend({}).gemm({.a = a.view(),
+                          .b = b.view(),
+                          .out = out.view(),
+                          .weight_key = 54321,
+                          .weight_version = version},
+                         core::current_stream({}));
+        for (std::int64_t i = 0; i < out.count(); ++i) {
+          const double wanted = want[static_cast<std::size_t>(i)];
+          ASSERT_NEAR(out.at(i), wanted, testing::tolerance(dtype, c.depth, wanted));
+        }
+      }
+    }
+  }
 }
 
 }  // namespace

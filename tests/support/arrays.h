@@ -2,14 +2,29 @@
 // precision.
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <limits>
 #include <random>
 #include <vector>
 
 #include "lockstep/core/view.h"
 
 namespace lockstep::testing {
+
+// How far a result near `want` may lie from it when it is the sum of `depth` products of numbers
+// below 1: a rounding for each of them, in f32 where the dtype is a half; for halves also those of
+// the result (before and after something is added or an activation applied) and of factors that
+// were rounded to it, whose errors have random signs.
+inline double tolerance(DType dtype, std::int64_t depth, double want) {
+  const auto terms = static_cast<double>(depth + 8);
+  if (dtype == DType::f64) return std::numeric_limits<double>::epsilon() * terms;
+  const double wide = double{std::numeric_limits<float>::epsilon()} * terms;
+  if (dtype == DType::f32) return wide;
+  const double half = dtype == DType::bf16 ? 0x1p-9 : 0x1p-12;
+  return wide + half * (3 * std::abs(want) + 2 * std::sqrt(terms));
+}
 
 // Memory for a view of `sizes`, whose axes lie in memory in `order` (outermost first; empty:
 // row-major), every `gap`-th element used, starting `offset` elements behind a 64-byte boundary.
