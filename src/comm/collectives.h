@@ -12,8 +12,8 @@ namespace lockstep::comm {
 // arrives.
 class Broadcast final : public Exchange {
  public:
-  Broadcast(const Call& call, int rank, int size, std::unique_ptr<Messages> messages)
-      : Exchange(rank, size, std::move(messages)), data_(call.out), root_(call.root) {}
+  Broadcast(const Call& call, const Membership& member, std::unique_ptr<Messages> messages)
+      : Exchange(call, member, std::move(messages)), data_(call.out), root_(call.root) {}
 
  private:
   void begin() override;
@@ -28,8 +28,8 @@ class Broadcast final : public Exchange {
 // before.
 class Barrier final : public Exchange {
  public:
-  Barrier(int rank, int size, std::unique_ptr<Messages> messages)
-      : Exchange(rank, size, std::move(messages)) {}
+  Barrier(const Call& call, const Membership& member, std::unique_ptr<Messages> messages)
+      : Exchange(call, member, std::move(messages)) {}
 
  private:
   void begin() override { enter(0); }

@@ -9,6 +9,7 @@
 
 #include "lockstep/base/config.h"
 #include "src/comm/check.h"
+#include "src/comm/family.h"
 #include "src/comm/flight.h"
 
 namespace lockstep::comm {
@@ -58,9 +59,16 @@ Communicator::Communicator(Membership member)
     : member_(std::move(member)),
       timeout_(std::chrono::seconds(integer_setting("LOCKSTEP_TIMEOUT", 300, 1, 1'000'000))),
       polls_before_yield_(patience_of(member_.local_size)),
-      record_(FlightRecord::usual_capacity, member_.group.id) {}
+      record_(FlightRecord::usual_capacity, member_.group.id),
+      family_(std::make_shared<Family>()) {
+  family_->members.push_back(this);
+}
 
 Communicator::~Communicator() {
+  {
+    const std::lock_guard lock(family_->mutex);
+    std::erase(family_->members, this);
+  }
   for (auto& flight : in_flight_) {
     flight->home = nullptr;
     keep_for_ever(std::move(flight));
@@ -184,18 +192,47 @@ void Communicator::wait(Work::Flight& flight) {
     if (flight.is_finished) return;
     if (polls >= polls_before_yield_) rest();
     if (polls % polls_between_clock_reads != 0 || Clock::now() - begin < timeout_) continue;
-    const CommError why(
-        {fmt::format("{} not finished after {:g} s", call.description(), timeout_.count() / 1000.0),
-         "a rank did not make this call, stopped or died: look at the other ranks' messages; where "
-         "ranks are only slow, raise LOCKSTEP_TIMEOUT",
-         place(member_, call.out.device)},
-        call.site);
+    const std::string elsewhere = call_elsewhere();
+    if (elsewhere.empty() && Clock::now() - begin < timeout_ + precedence()) continue;
+    const CommError why = deadline_error(call, elsewhere);
     give_out_poison(why);
     throw why;
   }
 }
 
 void Communicator::rest() { std::this_thread::yield(); }
+
+// Ranks that wait for each other in different groups meet nowhere, so what they wait in is looked
+// for in the other communicators.
+std::string Communicator::call_elsewhere() {
+  const std::lock_guard lock(family_->mutex);
+  for (Communicator* other : family_->members) {
+    if (other == this) continue;
+    std::string call = other->unanswered_call();
+    if (!call.empty()) return call;
+  }
+  return {};
+}
+
+// Where there are groups, a rank that can say more speaks first.
+std::chrono::milliseconds Communicator::precedence() const {
+  const std::lock_guard lock(family_->mutex);
+  return std::chrono::milliseconds(family_->members.size() > 1 ? 200 : 0);
+}
+
+CommError Communicator::deadline_error(const Call& call, const std::string& elsewhere) const {
+  std::string what =
+      fmt::format("{} not finished after {:g} s", call.description(), timeout_.count() / 1000.0);
+  const char* fix =
+      "a rank did not make this call, stopped or died: look at the other ranks' messages; where "
+      "ranks are only slow, raise LOCKSTEP_TIMEOUT";
+  if (!elsewhere.empty()) {
+    what += fmt::format("; meanwhile {}, which rank {} of {} has not called", elsewhere, rank(),
+                        name_of(member_.group));
+    fix = "call on the same communicator on every rank, in the same order";
+  }
+  return CommError({std::move(what), fix, place(member_, call.out.device)}, call.site);
+}
 
 void Communicator::poison(const std::string& reason, Site site) noexcept {
   if (poison_) return;

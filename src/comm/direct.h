@@ -1,9 +1,10 @@
-// The collectives in which every rank sends parts of its memory straight to those they belong to:
-// gathers, scatters, all_to_all, and a message between two ranks.
+// The calls in which ranks send parts of their memory straight to those they belong to: gathers,
+// scatters, all_to_all, and a message between two ranks.
 #pragma once
 
 #include <cstddef>
 #include <memory>
+#include <vector>
 
 #include "lockstep/comm/call.h"
 #include "src/comm/exchange.h"
@@ -11,11 +12,11 @@
 
 namespace lockstep::comm {
 
+// What a pair of ranks must agree on by itself (messages, all_to_all_v) travels ahead of the data,
+// and the receiver compares it before it takes them.
 class Direct final : public Exchange {
  public:
-  // `call` must stay where it is until the exchange is finished.
-  Direct(const Call& call, int rank, int size, std::unique_ptr<Messages> messages)
-      : Exchange(rank, size, std::move(messages)), call_(call) {}
+  Direct(const Call& call, const Membership& member, std::unique_ptr<Messages> messages);
 
  private:
   // Bytes of this rank's `in` or `out`.
@@ -25,15 +26,19 @@ class Direct final : public Exchange {
   };
 
   void begin() override;
-  void completed(const Token&) override {}
+  void completed(const Token& token) override;
   void send_to(int peer);
   void receive_from(int peer);
+  void take_from(int peer);
+  void compare(int sender) const;
   void keep_own_part();
+  Signature label(const Part& part) const;
   Part outgoing(int peer) const;
   Part incoming(int peer) const;
   Part part_of(const Parts& parts, int peer) const;
 
-  const Call& call_;
+  bool is_labelled_;
+  std::vector<Signature> labels_;  // by peer: sent, then received
   const std::byte* in_ = nullptr;
   core::Memory copy_;  // of an `in` that is also `out`
 };

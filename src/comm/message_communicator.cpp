@@ -1,5 +1,7 @@
 #include "src/comm/message_communicator.h"
 
+#include <fmt/format.h>
+
 #include <vector>
 
 #include "src/comm/collectives.h"
@@ -33,12 +35,20 @@ std::unique_ptr<Work::State> MessageCommunicator::start(std::span<const Call> ca
 }
 
 std::unique_ptr<Work::State> MessageCommunicator::start_one(const Call& call) {
+  auto exchange = exchange_for(call);
+  const bool is_collective = !is_point_to_point(call.op);
+  if (is_collective && call.is_checked && size() > 1 && !compares_signatures())
+    exchange->agree_first();
+  return exchange;
+}
+
+std::unique_ptr<Exchange> MessageCommunicator::exchange_for(const Call& call) {
   auto messages = open({call.sequence, is_point_to_point(call.op)});
   switch (call.op) {
     case Op::all_reduce:
     case Op::reduce_scatter:
     case Op::reduce:
-      return std::make_unique<Reduction>(call, forest_of(call.shards), rank(), size(),
+      return std::make_unique<Reduction>(call, forest_of(call.shards), membership(),
                                          std::move(messages));
     case Op::all_gather:
     case Op::gather:
@@ -46,13 +56,20 @@ std::unique_ptr<Work::State> MessageCommunicator::start_one(const Call& call) {
     case Op::all_to_all:
     case Op::send:
     case Op::receive:
-      return std::make_unique<Direct>(call, rank(), size(), std::move(messages));
+      return std::make_unique<Direct>(call, membership(), std::move(messages));
     case Op::broadcast:
-      return std::make_unique<Broadcast>(call, rank(), size(), std::move(messages));
+      return std::make_unique<Broadcast>(call, membership(), std::move(messages));
     case Op::barrier:
       break;
   }
-  return std::make_unique<Barrier>(rank(), size(), std::move(messages));
+  return std::make_unique<Barrier>(call, membership(), std::move(messages));
+}
+
+std::string MessageCommunicator::unanswered_call() {
+  const auto notice = unanswered();
+  if (!notice) return {};
+  return fmt::format("rank {} of {} calls {}", notice->rank, name_of(membership().group),
+                     description_of(notice->own));
 }
 
 std::shared_ptr<const Forest> MessageCommunicator::forest_of(int shards) {

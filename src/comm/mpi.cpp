@@ -12,30 +12,6 @@
 namespace lockstep::comm {
 namespace {
 
-// Initialises MPI unless the program has, and finalises what it initialised.
-class MpiLibrary {
- public:
-  MpiLibrary() {
-    int is_initialized = 0;
-    MPI_Initialized(&is_initialized);
-    if (is_initialized != 0) return;
-    int provided = MPI_THREAD_SINGLE;
-    check_mpi(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_SERIALIZED, &provided),
-              "MPI_Init_thread");
-    is_ours_ = true;
-  }
-  MpiLibrary(const MpiLibrary&) = delete;
-  MpiLibrary& operator=(const MpiLibrary&) = delete;
-  ~MpiLibrary() {
-    if (is_ours_) MPI_Finalize();
-  }
-  // The process ends without finalising: peers may never come.
-  void abandon() { is_ours_ = false; }
-
- private:
-  bool is_ours_ = false;
-};
-
 MPI_Comm duplicate_of_world() {
   MPI_Comm own = MPI_COMM_NULL;
   check_mpi(MPI_Comm_dup(MPI_COMM_WORLD, &own), "MPI_Comm_dup");
@@ -57,7 +33,8 @@ Membership membership_of(MPI_Comm communicator, const Group& group) {
   return member;
 }
 
-std::uint64_t tags_of_mpi() {
+// MPI keeps the bound with MPI_COMM_WORLD; communicators that were split from it do not have it.
+std::uint64_t number_of_tags() {
   int* upper_bound = nullptr;
   int is_set = 0;
   MPI_Comm_get_attr(MPI_COMM_WORLD, MPI_TAG_UB, &upper_bound, &is_set);
@@ -66,7 +43,7 @@ std::uint64_t tags_of_mpi() {
 
 // First base: MPI must run before the communicator exists and until it is freed.
 struct MpiHandle {
-  std::shared_ptr<MpiLibrary> library = std::make_shared<MpiLibrary>();
+  std::shared_ptr<MpiJob> job = std::make_shared<MpiJob>();
   MPI_Comm communicator = duplicate_of_world();
 };
 
@@ -75,10 +52,10 @@ class Mpi final : private MpiHandle, public MessageCommunicator {
   explicit Mpi(MpiHandle handle = {}, const Group& group = {})
       : MpiHandle(std::move(handle)),
         MessageCommunicator(membership_of(communicator, group)),
-        tags_(tags_of_mpi()) {}
+        tags_(number_of_tags()) {}
   ~Mpi() override {
     if (is_poisoned()) {
-      library->abandon();
+      job->abandon();
     } else {
       MPI_Comm_free(&communicator);
     }
@@ -92,7 +69,7 @@ class Mpi final : private MpiHandle, public MessageCommunicator {
 
  private:
   std::unique_ptr<Messages> open(const Channel& channel) override {
-    return std::make_unique<MpiMessages>(communicator, channel, tags_);
+    return std::make_unique<MpiMessages>(*job, communicator, channel, tags_);
   }
   std::unique_ptr<Communicator> subset(std::span<const int> ranks, int index,
                                        const Group& group) override {
@@ -101,10 +78,13 @@ class Mpi final : private MpiHandle, public MessageCommunicator {
     check_mpi(MPI_Comm_split(communicator, color, index, &part), "MPI_Comm_split");
     if (part == MPI_COMM_NULL) return nullptr;
     MPI_Comm_set_errhandler(part, MPI_ERRORS_RETURN);
-    return std::make_unique<Mpi>(MpiHandle{library, part}, group);
+    return std::make_unique<Mpi>(MpiHandle{job, part}, group);
   }
-  // MPI can neither cancel a send nor tell the peers; World ends the process.
-  void abort(const CommError& /*why*/) noexcept override {}
+  std::optional<Agreement::Notice> unanswered() override {
+    return MpiMessages::unanswered(communicator, tags_);
+  }
+  // MPI cannot cancel a send; World ends the process.
+  void abort(const CommError& why) noexcept override { job->tell(why); }
 
   std::uint64_t tags_;
 };

@@ -1,25 +1,6 @@
 #include "src/comm/mpi_messages.h"
 
-#include <string>
-
-#include "lockstep/base/error.h"
-
 namespace lockstep::comm {
-
-void check_mpi(int status, const char* call, std::source_location where) {
-  check<CommError>(
-      status == MPI_SUCCESS,
-      [&] {
-        char text[MPI_MAX_ERROR_STRING] = {};
-        int length = 0;
-        MPI_Error_string(status, text, &length);
-        return Complaint{
-            std::string(call) + ": " + std::string(text, static_cast<std::size_t>(length)),
-            "make the same calls with the same counts on every rank; look at the other "
-            "ranks' messages"};
-      },
-      where);
-}
 
 void MpiMessages::send(int peer, std::uint64_t index, const void* data, std::size_t bytes,
                        Token token) {
@@ -48,7 +29,7 @@ void MpiMessages::poll(std::vector<Token>& finished) {
   check_mpi(MPI_Testsome(static_cast<int>(requests_.size()), requests_.data(), &count,
                          finished_indices_.data(), MPI_STATUSES_IGNORE),
             "MPI_Testsome");
-  if (count <= 0) return;
+  if (count <= 0) return job_.refuse_if_told();
   for (int i = 0; i < count; ++i) {
     finished.push_back(
         tokens_[static_cast<std::size_t>(finished_indices_[static_cast<std::size_t>(i)])]);
@@ -61,6 +42,26 @@ void MpiMessages::poll(std::vector<Token>& finished) {
   }
   requests_.resize(kept);
   tokens_.resize(kept);
+}
+
+std::optional<Agreement::Notice> MpiMessages::unanswered(MPI_Comm communicator,
+                                                         std::uint64_t tags) {
+  int is_there = 0;
+  MPI_Status status;
+  check_mpi(MPI_Iprobe(MPI_ANY_SOURCE, MPI_ANY_TAG, communicator, &is_there, &status),
+            "MPI_Iprobe");
+  if (is_there == 0) return std::nullopt;
+  int bytes = 0;
+  MPI_Get_count(&status, MPI_BYTE, &bytes);
+  const auto tag = static_cast<std::uint64_t>(status.MPI_TAG);
+  const std::uint64_t index = tag & ((std::uint64_t{1} << index_bits) - 1);
+  if (tag >= tags / 2 || !Agreement::is_notice(index, static_cast<std::size_t>(bytes)))
+    return std::nullopt;
+  Agreement::Notice notice;
+  check_mpi(MPI_Recv(&notice, bytes, MPI_BYTE, status.MPI_SOURCE, status.MPI_TAG, communicator,
+                     MPI_STATUS_IGNORE),
+            "MPI_Recv");
+  return notice;
 }
 
 }  // namespace lockstep::comm

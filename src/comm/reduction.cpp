@@ -67,11 +67,10 @@ ReductionPlan plan_of(const Call& call, int size) {
   return plan;
 }
 
-Reduction::Reduction(const Call& call, std::shared_ptr<const Forest> forest, int rank, int size,
-                     std::unique_ptr<Messages> messages)
-    : Exchange(rank, size, std::move(messages)),
-      call_(call),
-      plan_(plan_of(call, size)),
+Reduction::Reduction(const Call& call, std::shared_ptr<const Forest> forest,
+                     const Membership& member, std::unique_ptr<Messages> messages)
+    : Exchange(call, member, std::move(messages)),
+      plan_(plan_of(call, member.size)),
       forest_(std::move(forest)),
       element_(size_of(call.out.dtype)),
       inputs_(static_cast<std::size_t>(forest_->nodes())) {
@@ -93,7 +92,7 @@ void Reduction::prepare_window() {
   window_.resize(std::min(rounds_under_way, static_cast<std::size_t>(rounds_)));
   const std::size_t blocks = foreign + (passes_results_on() ? 1 : 0);
   const std::size_t bytes = window_.size() * blocks * scratch_stride_;
-  if (bytes > 0) scratch_ = core::allocator(call_.out.device).allocate(bytes);
+  if (bytes > 0) scratch_ = core::allocator(call().out.device).allocate(bytes);
   for (std::size_t slot = 0; slot < window_.size(); ++slot) {
     window_[slot].unsent.resize(static_cast<std::size_t>(size()));
     if (bytes > 0) {
@@ -134,14 +133,14 @@ void Reduction::send_partials(std::size_t slot, int owner) {
   Round& round = window_[slot];
   const core::Range piece = piece_of(owner, round.number);
   if (piece.count() == 0) return;
-  for (std::size_t own = 0; own < call_.in.size(); ++own) {
+  for (std::size_t own = 0; own < call().in.size(); ++own) {
     ++round.open;
     ++round.unsent[static_cast<std::size_t>(owner)];
-    const auto* data = static_cast<const std::byte*>(call_.in[own].data) + bytes_of(piece.begin);
+    const auto* data = static_cast<const std::byte*>(call().in[own].data) + bytes_of(piece.begin);
     send(owner, index_of(round, forest_->first_node[rank()] + static_cast<int>(own)), data,
          bytes_of(piece.count()), {partial_sent, owner, static_cast<std::int64_t>(slot)});
   }
-  if (call_.in.empty()) receive_result(slot, owner);
+  if (call().in.empty()) receive_result(slot, owner);
 }
 
 void Reduction::receive_result(std::size_t slot, int owner) {
@@ -173,7 +172,7 @@ void Reduction::fold_if_ready(std::size_t slot) {
   Round& round = window_[slot];
   if (round.is_folded || round.missing > 0) return;
   const bool is_shared = plan_.last_taker > 0;
-  const bool everyone_folds = call_.op == Op::all_reduce && !is_shared;
+  const bool everyone_folds = call().op == Op::all_reduce && !is_shared;
   const bool all_sent =
       std::all_of(round.unsent.begin(), round.unsent.end(), [](int n) { return n == 0; });
   if (everyone_folds && !all_sent) return;  // `out` may be a partial that is still being sent
@@ -190,21 +189,21 @@ void Reduction::fold(Round& round) {
     const bool is_own = node >= own && node < forest_->first_node[rank() + 1];
     inputs_[static_cast<std::size_t>(node)] =
         is_own
-            ? static_cast<const std::byte*>(call_.in[static_cast<std::size_t>(node - own)].data) +
+            ? static_cast<const std::byte*>(call().in[static_cast<std::size_t>(node - own)].data) +
                   bytes_of(piece.begin)
             : scratch_of(round, node);
   }
-  const kernels::FoldCall fold{.op = fold_op(call_.reduce),
-                               .dtype = call_.out.dtype,
+  const kernels::FoldCall fold{.op = fold_op(call().reduce),
+                               .dtype = call().out.dtype,
                                .count = piece.count(),
                                .in = inputs_.data(),
                                .inputs = static_cast<int>(inputs_.size()),
                                .program = forest_->program.data(),
                                .steps = static_cast<int>(forest_->program.size()),
                                .out = result_of(round),
-                               .scale = call_.reduce == Reduce::mean ? 1.0 / call_.shards : 1.0};
-  core::Stream stream(call_.out.device);
-  kernels::backend(call_.out.device).fold(fold, stream);
+                               .scale = call().reduce == Reduce::mean ? 1.0 / call().shards : 1.0};
+  core::Stream stream(call().out.device);
+  kernels::backend(call().out.device).fold(fold, stream);
 }
 
 void Reduction::share_result(std::size_t slot) {
@@ -227,8 +226,8 @@ core::Range Reduction::piece_of(int owner, std::int64_t number) const {
 
 std::byte* Reduction::result_at(std::int64_t element) const {
   const std::int64_t origin =
-      call_.op == Op::reduce_scatter ? plan_.owned[static_cast<std::size_t>(rank())].begin : 0;
-  return static_cast<std::byte*>(call_.out.data) + bytes_of(element - origin);
+      call().op == Op::reduce_scatter ? plan_.owned[static_cast<std::size_t>(rank())].begin : 0;
+  return static_cast<std::byte*>(call().out.data) + bytes_of(element - origin);
 }
 
 // Where this rank's piece of the round is folded to.

@@ -42,8 +42,7 @@ ReductionPlan plan_of(const Call& call, int size);
 
 class Reduction final : public Exchange {
  public:
-  // `call` must stay where it is until the reduction is finished.
-  Reduction(const Call& call, std::shared_ptr<const Forest> forest, int rank, int size,
+  Reduction(const Call& call, std::shared_ptr<const Forest> forest, const Membership& member,
             std::unique_ptr<Messages> messages);
 
  private:
@@ -72,14 +71,13 @@ class Reduction final : public Exchange {
   core::Range piece_of(int owner, std::int64_t number) const;
   std::byte* result_at(std::int64_t element) const;
   std::byte* result_of(const Round& round) const;
-  bool passes_results_on() const { return call_.op == Op::reduce && rank() != call_.root; }
+  bool passes_results_on() const { return call().op == Op::reduce && rank() != call().root; }
   std::byte* scratch_of(const Round& round, int node) const;
   std::uint64_t index_of(const Round& round, int node) const;
   std::size_t bytes_of(std::int64_t elements) const {
     return static_cast<std::size_t>(elements) * element_;
   }
 
-  const Call& call_;
   ReductionPlan plan_;
   std::shared_ptr<const Forest> forest_;
   std::size_t element_;  // bytes

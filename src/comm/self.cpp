@@ -22,7 +22,7 @@ class Self final : public MessageCommunicator {
     if (ranks.empty()) return nullptr;
     return std::make_unique<Self>(group);
   }
-  void abort(const CommError& why) noexcept override { team_->fail(0, why.problem()); }
+  void abort(const CommError& why) noexcept override { team_->fail(0, why); }
 
   std::shared_ptr<ThreadTeam> team_ = std::make_shared<ThreadTeam>(1);
 };

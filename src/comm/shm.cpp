@@ -73,7 +73,17 @@ class Shm final : public MessageCommunicator {
     if (!meeting) return nullptr;
     return std::make_unique<Shm>(ShmTeam::joined(std::move(meeting), timeout()), group);
   }
-  void abort(const CommError& why) noexcept override { team_->board->fail(rank(), why.problem()); }
+  bool compares_signatures() const override { return true; }
+  std::optional<Agreement::Notice> unanswered() override {
+    const std::uint64_t next = team_->started + 1;
+    for (int peer = 0; peer < size(); ++peer) {
+      if (team_->board->posted(peer) < next) continue;
+      return Agreement::Notice{
+          .own = team_->board->slot(peer, next).signature, .other = {}, .rank = peer};
+    }
+    return std::nullopt;
+  }
+  void abort(const CommError& why) noexcept override { team_->board->fail(rank(), why); }
 
   void rest() override {
     team_->board->rest(yields_);
@@ -88,13 +98,17 @@ class Shm final : public MessageCommunicator {
     ShmBoard& board = *team_->board;
     const auto lost = team_->meeting->lost_rank();
     if (lost && !board.has_left(*lost))
-      board.fail(*lost, "its process has ended without leaving: it crashed or was killed");
+      board.fail(*lost,
+                 CommError({"its process has ended without leaving: it crashed or was killed",
+                            "look at that rank's messages and the system's log"}));
     if (team_->started == team_->handled) return;
     for (int peer = 0; peer < size(); ++peer) {
       if (board.has_left(peer) && board.posted(peer) <= team_->handled)
-        board.fail(peer, fmt::format("it has ended its communicator after {} collectives; the "
-                                     "others call more",
-                                     board.posted(peer)));
+        board.fail(peer,
+                   CommError({fmt::format("it has ended its communicator after {} collectives; the "
+                                          "others call more",
+                                          board.posted(peer)),
+                              "make the same calls on every rank"}));
     }
   }
 

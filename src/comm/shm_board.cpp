@@ -1,6 +1,5 @@
 #include "src/comm/shm_board.h"
 
-#include <fmt/format.h>
 #include <linux/futex.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -11,6 +10,7 @@
 #include <new>
 #include <thread>
 
+#include "src/comm/peer_failure.h"
 #include "src/comm/shm_ring.h"
 
 namespace lockstep::comm {
@@ -26,7 +26,9 @@ enum FailureStage : std::uint32_t { none, being_written, told };
 struct ShmBoard::Header {
   alignas(64) Atomic<std::uint32_t> failure;
   std::int32_t failed_rank;
-  char why[4000];
+  char why[2500];
+  char where[500];
+  char fix[1000];
   alignas(64) Atomic<std::uint32_t> events;
   alignas(64) Atomic<std::uint32_t> sleepers;
   alignas(64) Atomic<std::uint64_t> releases;
@@ -100,14 +102,14 @@ std::uint64_t ShmBoard::posted(int rank) const {
   return line(rank).posted.load(std::memory_order_acquire);
 }
 
-void ShmBoard::fail(int rank, const std::string& why) noexcept {
+void ShmBoard::fail(int rank, const CommError& why) noexcept {
   Header& shared = header();
   std::uint32_t expected = none;
   if (!shared.failure.compare_exchange_strong(expected, being_written)) return;
   shared.failed_rank = rank;
-  const std::size_t length = std::min(why.size(), sizeof shared.why - 1);
-  std::memcpy(shared.why, why.data(), length);
-  shared.why[length] = 0;
+  write_text(why.problem(), shared.why);
+  write_text(why.where(), shared.where);
+  write_text(why.fix(), shared.fix);
   shared.failure.store(told);
   wake();
 }
@@ -115,8 +117,7 @@ void ShmBoard::fail(int rank, const std::string& why) noexcept {
 void ShmBoard::refuse_if_failed() const {
   const Header& shared = header();
   if (shared.failure.load(std::memory_order_acquire) != told) return;
-  throw CommError({fmt::format("rank {} failed first: {}", shared.failed_rank, shared.why),
-                   "mend what that rank complains about"});
+  throw peer_failure(shared.failed_rank, shared.why, shared.where, shared.fix);
 }
 
 void ShmBoard::leave() noexcept {

@@ -56,7 +56,7 @@ class ShmBoard {
   std::uint64_t posted(int rank) const;
 
   // Ends every rank's calls; the first failure is the one that all are told.
-  void fail(int rank, const std::string& why) noexcept;
+  void fail(int rank, const CommError& why) noexcept;
   // Throws CommError once a rank has failed.
   void refuse_if_failed() const;
 

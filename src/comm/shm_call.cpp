@@ -116,8 +116,8 @@ void ShmCall::finish_own_part() {
 void ShmCall::compare() const {
   const Signature& first = board_.slot(0, number_).signature;
   for (int rank = 1; rank < board_.size(); ++rank) {
-    const auto error =
-        difference(first, 0, board_.slot(rank, number_).signature, rank, context_.member);
+    const auto error = difference(first, 0, board_.slot(rank, number_).signature, rank,
+                                  context_.member, call_.site);
     if (error) throw *error;
   }
 }

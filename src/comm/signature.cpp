@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstddef>
 #include <cstring>
 #include <numeric>
 #include <string>
@@ -56,7 +57,7 @@ std::string site_of(const Signature& s) {
   return fmt::format("{}:{}", slash == nullptr ? s.file : slash + 1, s.line);
 }
 
-std::string description_of(const Signature& s) {
+std::string call_of(const Signature& s) {
   std::string text = fmt::format("{}{} #{}", name_of(s.op), s.is_v != 0 ? "_v" : "", s.sequence);
   if (s.op == Op::barrier) return text;
   if (is_point_to_point(s.op)) return text + fmt::format(" ({} x {})", name_of(s.dtype), s.count);
@@ -81,7 +82,8 @@ std::optional<Item> differing_item(const Signature& a, const Signature& b) {
   if (a.sequence != b.sequence)
     return Item{"the number of calls before this one",
                 "make the same calls on every rank; look for one that only some ranks make"};
-  if (a.op != b.op || a.is_v != b.is_v)
+  const bool is_message = is_point_to_point(a.op) && is_point_to_point(b.op);
+  if ((a.op != b.op && !is_message) || a.is_v != b.is_v)
     return Item{"the operation",
                 "make the same calls in the same order on every rank; look for a call that only "
                 "some ranks make, or that they make in another order"};
@@ -90,6 +92,8 @@ std::optional<Item> differing_item(const Signature& a, const Signature& b) {
   if (a.root != b.root) return Item{"the root", "give the same root on every rank"};
   if (a.shards != b.shards)
     return Item{"the number of shards", "cut the batch into the same shards on every rank"};
+  if (a.count != b.count && (is_message || (a.op == Op::all_to_all && a.is_v != 0)))
+    return Item{"the count", "send as many elements as the other rank receives"};
   if (a.count != b.count)
     return Item{"the count",
                 "give buffers of the same count on every rank; look for uneven data, "
@@ -124,15 +128,24 @@ Signature signature_of(const Call& call, const Membership& member) {
 }
 
 std::optional<CommError> difference(const Signature& a, int rank_a, const Signature& b, int rank_b,
-                                    const Membership& member) {
+                                    const Membership& member, Site site) {
   const auto item = differing_item(a, b);
   if (!item) return std::nullopt;
-  if (rank_b < rank_a) return difference(b, rank_b, a, rank_a, member);
+  if (rank_b < rank_a) return difference(b, rank_b, a, rank_a, member, site);
   return CommError(
-      {fmt::format("ranks {} and {} differ in {}: rank {} calls {} at {}, rank {} calls {} at {}",
-                   rank_a, rank_b, item->what, rank_a, description_of(a), site_of(a), rank_b,
-                   description_of(b), site_of(b)),
-       item->fix, place(member, {})});
+      {fmt::format("ranks {} and {} differ in {}: rank {} calls {}, rank {} calls {}", rank_a,
+                   rank_b, item->what, rank_a, description_of(a), rank_b, description_of(b)),
+       item->fix, place(member, {})},
+      site);
+}
+
+bool differ(const Signature& a, const Signature& b) {
+  return std::memcmp(&a, &b, offsetof(Signature, line)) != 0 || a.op != b.op ||
+         a.reduce != b.reduce || a.dtype != b.dtype || a.is_v != b.is_v;
+}
+
+std::string description_of(const Signature& s) {
+  return fmt::format("{} at {}", call_of(s), site_of(s));
 }
 
 }  // namespace lockstep::comm

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <type_traits>
 
 #include "lockstep/base/error.h"
@@ -34,6 +35,10 @@ Signature signature_of(const Call& call, const Membership& member);
 
 // The error that names both ranks, their call sites and what differs; nothing where the two agree.
 std::optional<CommError> difference(const Signature& a, int rank_a, const Signature& b, int rank_b,
-                                    const Membership& member);
+                                    const Membership& member, Site site = Site::current());
+// Whether there is one: everything but the call sites must be equal.
+bool differ(const Signature& a, const Signature& b);
+// "all_reduce #3 (sum, f32 x 10) at train.cpp:12"
+std::string description_of(const Signature& signature);
 
 }  // namespace lockstep::comm

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "lockstep/comm/communicator.h"
+#include "src/comm/family.h"
 
 namespace lockstep::comm {
 namespace {
@@ -52,8 +53,14 @@ std::unique_ptr<Communicator> Communicator::split(int color, int key, Site site)
   all_gather(mine, all, host, site).wait();
   const std::vector<int> members = members_of(wishes, rank());
   const auto index = std::find(members.begin(), members.end(), rank()) - members.begin();
-  return subset(members, static_cast<int>(index),
-                group_of(membership().group, sequence_, own.color));
+  auto part =
+      subset(members, static_cast<int>(index), group_of(membership().group, sequence_, own.color));
+  if (part) {
+    const std::lock_guard lock(family_->mutex);
+    part->family_ = family_;
+    family_->members.push_back(part.get());
+  }
+  return part;
 }
 
 }  // namespace lockstep::comm

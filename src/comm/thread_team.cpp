@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "lockstep/base/error.h"
+#include "src/comm/peer_failure.h"
 
 namespace lockstep::comm {
 
@@ -36,6 +37,21 @@ bool ThreadTeam::take(int from, int to, const Channel& channel, std::uint64_t in
   return true;
 }
 
+std::optional<Agreement::Notice> ThreadTeam::unanswered(int to, std::uint64_t sequence) {
+  for (int from = 0; from < size_; ++from) {
+    Box& box = this->box(from, to);
+    const std::lock_guard lock(box.mutex);
+    for (const Offer& offer : box.offers) {
+      if (offer.channel.is_point_to_point || offer.channel.sequence <= sequence) continue;
+      if (!Agreement::is_notice(offer.index, offer.bytes)) continue;
+      Agreement::Notice notice;
+      std::memcpy(&notice, offer.data, sizeof notice);
+      return notice;
+    }
+  }
+  return std::nullopt;
+}
+
 std::shared_ptr<ThreadTeam> ThreadTeam::part(std::uint64_t id, int size) {
   const std::lock_guard lock(parts_mutex_);
   Part& part = parts_[id];
@@ -45,10 +61,12 @@ std::shared_ptr<ThreadTeam> ThreadTeam::part(std::uint64_t id, int size) {
   return team;
 }
 
-void ThreadTeam::fail(int rank, const std::string& why) noexcept {
+void ThreadTeam::fail(int rank, const CommError& why) noexcept {
   {
     const std::lock_guard lock(failure_->mutex);
-    if (failure_->why.empty()) failure_->why = fmt::format("rank {} failed first: {}", rank, why);
+    if (!failure_->why) {
+      failure_->why = peer_failure(rank, why.problem(), why.where(), why.fix());
+    }
   }
   failure_->has_happened.store(true, std::memory_order_release);
   for (int to = 0; to < size_; ++to) {
@@ -61,7 +79,7 @@ void ThreadTeam::fail(int rank, const std::string& why) noexcept {
 void ThreadTeam::refuse_if_failed() const {
   if (!failure_->has_happened.load(std::memory_order_acquire)) return;
   const std::lock_guard lock(failure_->mutex);
-  throw CommError({failure_->why, "mend what that rank complains about"});
+  throw CommError(*failure_->why);
 }
 
 }  // namespace lockstep::comm

@@ -7,11 +7,14 @@
 #include <deque>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <utility>
 #include <vector>
 
+#include "lockstep/base/error.h"
+#include "src/comm/agreement.h"
 #include "src/comm/messages.h"
 
 namespace lockstep::comm {
@@ -36,12 +39,15 @@ class ThreadTeam {
   bool take(int from, int to, const Channel& channel, std::uint64_t index, void* data,
             std::size_t bytes);
 
+  // What a rank says of a collective after `sequence` that `to` has not made.
+  std::optional<Agreement::Notice> unanswered(int to, std::uint64_t sequence);
+
   // The team of `size` of these ranks under that id: the first who asks makes it, all get the same.
   std::shared_ptr<ThreadTeam> part(std::uint64_t id, int size);
 
   // Withdraws all that `rank` offers and makes every other rank's calls fail, also in the teams
   // that were split off.
-  void fail(int rank, const std::string& why) noexcept;
+  void fail(int rank, const CommError& why) noexcept;
   // Throws CommError once a rank has failed.
   void refuse_if_failed() const;
 
@@ -54,7 +60,7 @@ class ThreadTeam {
   struct Failure {
     std::mutex mutex;
     std::atomic<bool> has_happened = false;
-    std::string why;
+    std::optional<CommError> why;
   };
   struct Part {
     std::shared_ptr<ThreadTeam> team;

@@ -37,7 +37,10 @@ class Threads final : public MessageCommunicator {
                                      std::vector<Disturbance>{}, group);
   }
 
-  void abort(const CommError& why) noexcept override { team_->fail(rank(), why.problem()); }
+  std::optional<Agreement::Notice> unanswered() override {
+    return team_->unanswered(rank(), *latest_);
+  }
+  void abort(const CommError& why) noexcept override { team_->fail(rank(), why); }
 
   std::optional<Detention> detention_of(std::uint64_t sequence) const {
     const auto found = std::find_if(

@@ -107,10 +107,14 @@ class Communicator : public CollectiveCalls<Work> {
   // there are none. Every rank calls it at the same time.
   virtual std::unique_ptr<Communicator> subset(std::span<const int> ranks, int index,
                                                const Group& group) = 0;
+  // "rank 1 of split #2, color 0 calls all_reduce #1 (sum, f32 x 10) at train.cpp:12": a call here
+  // that another rank waits in and this one has not made, for the account of a deadline elsewhere.
+  virtual std::string unanswered_call() { return {}; }
   virtual bool serves(Device device) const { return device.type == DeviceType::cpu; }
 
  private:
   friend class Work;
+  struct Family;
 
   Work submit(Call call, core::Stream& after) override;
   // The one door: checks, numbers, records, starts.
@@ -120,6 +124,9 @@ class Communicator : public CollectiveCalls<Work> {
   void refuse_if_poisoned(const std::string& what, Site site) const;
   void wait(Work::Flight& flight);
   void advance(Work::Flight& flight);
+  std::string call_elsewhere();
+  std::chrono::milliseconds precedence() const;
+  CommError deadline_error(const Call& call, const std::string& elsewhere) const;
   void give_out_poison(const CommError& why) noexcept;
 
   Membership member_;
@@ -132,6 +139,7 @@ class Communicator : public CollectiveCalls<Work> {
   std::vector<std::shared_ptr<Work::Flight>> in_flight_;
   std::optional<CommError> poison_;
   FlightRecord record_;
+  std::shared_ptr<Family> family_;  // on this rank: this one and all that were split off
 };
 
 }  // namespace lockstep::comm

@@ -12,6 +12,10 @@ struct Group {
   std::uint64_t id = 0;  // the same on all its ranks, and another for every other group
 };
 
+inline std::string name_of(const Group& group) {
+  return group.name.empty() ? "the whole job" : group.name;
+}
+
 // Who a communicator's rank is; what a transport passes to the base class.
 struct Membership {
   int rank = 0;
