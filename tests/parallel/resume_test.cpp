@@ -19,6 +19,7 @@ namespace {
 constexpr std::uint64_t seed = 5;
 
 struct Span {
+  Tail tail = Tail::automatic;
   int ranks = 1;
   int first = 0;
   int last = 0;
@@ -34,7 +35,8 @@ std::set<std::uint64_t> trained(Model kind, const Span& span, const std::filesys
       [&](World& world) {
         const auto model = model_for(kind);
         optim::AdamW adam(model->parameters(), {.lr = 0.01, .weight_decay = 0.1});
-        DataParallel ranks(*model, adam, world, {.seed = seed, .bucket_bytes = 600});
+        DataParallel ranks(*model, adam, world,
+                           {.seed = seed, .bucket_bytes = 600, .tail = span.tail});
         if (span.first > 0) {
           for (const auto& [name, x] : model->state()) fill_elements(x, 0.5);
         }
@@ -64,10 +66,14 @@ TEST(Resume, GivesTheBitsOfARunThatNeverStoppedExact) {
     const Scratch whole;
     const auto expected = trained(kind, {.ranks = 1, .first = 0, .last = 12}, whole.folder());
     ASSERT_EQ(expected.size(), 1U);
-    const Scratch parts;
-    trained(kind, {.ranks = 2, .first = 0, .last = 5}, parts.folder());
-    EXPECT_NE(trained(kind, {.ranks = 4, .first = 5, .last = 8}, parts.folder()), expected);
-    EXPECT_EQ(trained(kind, {.ranks = 3, .first = 8, .last = 12}, parts.folder()), expected);
+    for (const Tail tail : {Tail::automatic, Tail::plain, Tail::fused}) {
+      const Scratch parts;
+      trained(kind, {.tail = tail, .ranks = 2, .first = 0, .last = 5}, parts.folder());
+      EXPECT_NE(trained(kind, {.tail = tail, .ranks = 4, .first = 5, .last = 8}, parts.folder()),
+                expected);
+      EXPECT_EQ(trained(kind, {.tail = tail, .ranks = 3, .first = 8, .last = 12}, parts.folder()),
+                expected);
+    }
   }
 }
 
