@@ -23,10 +23,13 @@ namespace {
 
 using Fingerprints = std::set<std::uint64_t>;
 
-Fingerprints on_all(int size, int shards, const std::function<std::uint64_t(World&)>& trained) {
+using Communicators = std::vector<std::unique_ptr<comm::Communicator>>;
+
+Fingerprints on_all(Communicators ranks, int shards,
+                    const std::function<std::uint64_t(World&)>& trained) {
   Fingerprints found;
   std::mutex mutex;
-  on_ranks(size,
+  on_ranks(std::move(ranks),
            [&](World& world) {
              const std::uint64_t own = trained(world);
              const std::lock_guard lock(mutex);
@@ -34,6 +37,10 @@ Fingerprints on_all(int size, int shards, const std::function<std::uint64_t(Worl
            },
            {.shards = shards});
   return found;
+}
+
+Fingerprints on_all(int size, int shards, const std::function<std::uint64_t(World&)>& trained) {
+  return on_all(comm::threads(size), shards, trained);
 }
 
 class ExactTail : public testing::TestWithParam<std::tuple<Model, int>> {};
@@ -136,6 +143,22 @@ TEST(ExactTail, GivesThoseBitsWithSharedUnusedFrozenAndMixedParameters) {
                     expected)
               << size << " ranks, " << shards << " shards, buckets of " << run.bucket_bytes;
         }
+      }
+    }
+  }
+}
+
+TEST(ExactTail, GivesThoseBitsFromArenasInSharedMemory) {
+  for (const int shards : {3, 8}) {
+    const auto expected = on_all(1, shards, [](World& world) {
+      return fingerprint_after(world, OddRun{Tail::plain, 0.5, 1 << 20});
+    });
+    for (const Tail tail : {Tail::plain, Tail::fused, Tail::automatic}) {
+      for (const int size : {2, 3, 4}) {
+        const auto trained = [&](World& world) {
+          return fingerprint_after(world, OddRun{tail, 0.5, 20'000});
+        };
+        EXPECT_EQ(on_all(comm::shm_threads(size), shards, trained), expected) << size << " ranks";
       }
     }
   }

@@ -12,7 +12,12 @@ namespace lockstep::tests {
 
 void on_ranks(int size, const std::function<void(World&)>& body, const WorldOptions& options,
               const std::vector<comm::Disturbance>& disturbances) {
-  auto communicators = comm::threads(size, disturbances);
+  on_ranks(comm::threads(size, disturbances), body, options);
+}
+
+void on_ranks(std::vector<std::unique_ptr<comm::Communicator>> communicators,
+              const std::function<void(World&)>& body, const WorldOptions& options) {
+  const std::size_t size = communicators.size();
   std::mutex mutex;
   std::exception_ptr first;
   {

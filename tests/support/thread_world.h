@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <vector>
 
 #include "lockstep/comm/transport.h"
@@ -13,5 +14,8 @@ namespace lockstep::tests {
 // are ended and the exception of the lowest rank that failed first-hand is thrown here.
 void on_ranks(int size, const std::function<void(World&)>& body, const WorldOptions& options = {},
               const std::vector<comm::Disturbance>& disturbances = {});
+// The same over communicators of one's choice, one for each thread: comm::shm_threads(size).
+void on_ranks(std::vector<std::unique_ptr<comm::Communicator>> communicators,
+              const std::function<void(World&)>& body, const WorldOptions& options = {});
 
 }  // namespace lockstep::tests
