@@ -1,5 +1,5 @@
-// Collectives by hand: a plain sum over the ranks, and one over shards whose bits do not depend on
-// their number. mpirun -np 2 05_communicator
+// Collectives by hand: a plain sum over the ranks, one over shards whose bits do not depend on
+// their number, messages around a ring, and sums within groups. mpirun -np 4 05_communicator
 #include <lockstep/comm/world.h>
 
 #include <cstdio>
@@ -45,6 +45,33 @@ void sum_over_shards(World& world) {
     std::printf("sum over %d shards: %a\n", world.shards().total, static_cast<double>(total));
 }
 
+void pass_around_a_ring(World& world) {
+  comm::Communicator& ranks = world.communicator();
+  core::Stream& stream = core::current_stream(world.device());
+  const int next = (ranks.rank() + 1) % ranks.size();
+  const int previous = (ranks.rank() + ranks.size() - 1) % ranks.size();
+  int mine = ranks.rank();
+  int theirs = -1;
+  const core::Buffer sent{&mine, 1, DType::i32, world.device(), {}};
+  const core::Buffer received{&theirs, 1, DType::i32, world.device(), {}};
+  ranks
+      .batch([&](comm::Batch& batch) {  // both at once: neither waits for the other
+        batch.send(sent, next, stream);
+        batch.receive(received, previous, stream);
+      })
+      .wait();
+  if (world.is_root()) std::printf("rank 0 heard from rank %d\n", theirs);
+}
+
+void sum_within_groups(World& world) {
+  comm::Communicator& ranks = world.communicator();
+  const auto group = ranks.split(ranks.rank() % 2, 0);  // even and odd ranks
+  float sum = static_cast<float>(ranks.rank());
+  const core::Buffer buffer{&sum, 1, DType::f32, world.device(), {}};
+  group->all_reduce(buffer, buffer, comm::Reduce::sum, core::current_stream(world.device())).wait();
+  if (world.is_root()) std::printf("%d even ranks: %g\n", group->size(), static_cast<double>(sum));
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -54,6 +81,8 @@ int main(int argc, char** argv) {
       [](World& world) {
         sum_over_ranks(world);
         sum_over_shards(world);  // prints the same on 1, 2, 3 ... ranks
+        pass_around_a_ring(world);
+        sum_within_groups(world);
       },
       options);
 }
