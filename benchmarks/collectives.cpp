@@ -230,13 +230,14 @@ class Table {
 };
 
 // What --transport asks for; nothing where it is the world's own.
-std::unique_ptr<comm::Communicator> made_for(const std::string& transport, const World& world) {
+std::unique_ptr<comm::Communicator> made_for(const std::string& transport, World& world) {
   if (transport == "self") {
     require(world.size() == 1, fmt::format("--transport self on {} ranks", world.size()),
             "start it without mpirun, or leave --transport out");
     return comm::self();
   }
   if (transport == "mpi") return comm::mpi();
+  if (transport == "shm") return comm::shm(world.communicator());
   return nullptr;
 }
 
@@ -247,9 +248,10 @@ void run(const Settings& settings, World& world) {
 
 void add_flags(programs::CommandLine& line, Settings& settings) {
   line.add({.name = "--op", .meaning = "collective", .choices = collective_names()}, settings.op);
-  line.add(
-      {.name = "--transport", .meaning = "what moves the data", .choices = {"auto", "self", "mpi"}},
-      settings.transport);
+  line.add({.name = "--transport",
+            .meaning = "what moves the data",
+            .choices = {"auto", "self", "mpi", "shm"}},
+           settings.transport);
   line.add({.name = "--memory",
             .meaning = "where buffers lie: memory that the transport moves fastest, or any",
             .choices = {"arena", "heap"}},

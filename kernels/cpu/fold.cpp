@@ -83,17 +83,27 @@ void write_one(const Operands<T>& from, double scale, T* out, std::int64_t n) {
   for (std::int64_t i = 0; i < n; ++i) out[i] = scaled(out[i], scale);
 }
 
-// Every line of the result goes to all places while it is in registers.
-template <FoldOp op, class T, class Store>
+// How far ahead, in bytes, lines are claimed that will be overwritten: where they lie in another
+// core's cache that takes long, and a store waits for it.
+constexpr std::size_t claimed_ahead = 1024;
+
+// Every line of the result goes to all places while it is in registers: to the first by a plain
+// store, to the others by `store`. Up to `claimable` elements may be claimed ahead.
+template <FoldOp op, class T, bool claims, class Store>
 void write_all(const Operands<T>& from, double scale, T* const* places, int count, std::int64_t n,
-               const Store& store) {
+               std::int64_t claimable, const Store& store) {
   constexpr auto line = static_cast<std::int64_t>(line_bytes / sizeof(T));
+  constexpr auto ahead = static_cast<std::int64_t>(claimed_ahead / sizeof(T));
   const auto value = [&](std::int64_t i) {
     const T joint = from.b == nullptr ? from.a[i] : joined<op>(from.a[i], from.b[i]);
     return scale == 1 ? joint : scaled(joint, scale);
   };
   std::int64_t i = 0;
   for (; i + line <= n; i += line) {
+    if constexpr (claims) {
+      for (int place = 1; place < count && i + ahead < claimable; ++place)
+        __builtin_prefetch(places[place] + i + ahead, 1);
+    }
     alignas(line_bytes) T values[line];
     if (from.b != nullptr && scale == 1) {
       LS_SIMD
@@ -101,7 +111,8 @@ void write_all(const Operands<T>& from, double scale, T* const* places, int coun
     } else {
       for (std::int64_t k = 0; k < line; ++k) values[k] = value(i + k);
     }
-    for (int place = 0; place < count; ++place) store(values, places[place] + i);
+    if (count > 1) std::memcpy(places[0] + i, values, line_bytes);
+    for (int place = count > 1 ? 1 : 0; place < count; ++place) store(values, places[place] + i);
   }
   for (; i < n; ++i) {
     const T last = value(i);
@@ -124,17 +135,19 @@ template <class T> struct Places {
   }
 };
 
+// Past the cache go the copies, which are other ranks', or the result where there are none.
 template <FoldOp op, class T>
 void run_block(const FoldCall& call, std::int64_t first, std::int64_t n) {
   alignas(line_bytes) T scratch[tallest][block];
   const Operands<T> operands = run_program<op>(call, first, n, scratch);
   const Places<T> places(call, first);
+  const std::int64_t claimable = call.count - first;
   if (call.passes_by_cache && places.are_aligned) {
-    write_all<op>(operands, call.scale, places.at, places.count, n,
-                  [](const T* line, T* to) { stream_line(line, to); });
+    write_all<op, T, false>(operands, call.scale, places.at, places.count, n, claimable,
+                            [](const T* line, T* to) { stream_line(line, to); });
   } else if (places.count > 1) {
-    write_all<op>(operands, call.scale, places.at, places.count, n,
-                  [](const T* line, T* to) { std::memcpy(to, line, line_bytes); });
+    write_all<op, T, true>(operands, call.scale, places.at, places.count, n, claimable,
+                           [](const T* line, T* to) { std::memcpy(to, line, line_bytes); });
   } else {
     write_one<op>(operands, call.scale, places.at[0], n);
   }

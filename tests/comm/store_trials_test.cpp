@@ -27,21 +27,21 @@ int choices(comm::StoreTrials& trials, std::size_t bytes, std::chrono::milliseco
 }
 
 TEST(StoreTrials, TheFasterWayIsTakenOnceBothAreKnown) {
-  comm::StoreTrials trials(1000);
-  EXPECT_EQ(choices(trials, 5000, 1ms, 5ms), 10);
-  EXPECT_EQ(choices(trials, 50'000, 5ms, 1ms), 0);
+  comm::StoreTrials trials;
+  EXPECT_EQ(choices(trials, 50'000, 1ms, 5ms), 10);
+  EXPECT_EQ(choices(trials, 500'000, 5ms, 1ms), 0);
 }
 
-TEST(StoreTrials, WhatStaysInTheCacheIsNeverStoredPastIt) {
-  comm::StoreTrials trials(1000);
+TEST(StoreTrials, SmallResultsAreNeverStoredPastTheCache) {
+  comm::StoreTrials trials;
   EXPECT_EQ(choices(trials, 100, 0ms, 1ms), 0);
 }
 
 TEST(StoreTrials, EverySizeIsTriedForItself) {
-  comm::StoreTrials trials(1000);
-  EXPECT_EQ(choices(trials, 5000, 1ms, 5ms), 10);
-  EXPECT_EQ(choices(trials, 500'000, 5ms, 1ms), 0);
-  EXPECT_EQ(choices(trials, 5100, 0ms, 0ms), 10);
+  comm::StoreTrials trials;
+  EXPECT_EQ(choices(trials, 50'000, 1ms, 5ms), 10);
+  EXPECT_EQ(choices(trials, 5'000'000, 5ms, 1ms), 0);
+  EXPECT_EQ(choices(trials, 51'000, 0ms, 0ms), 10);
 }
 
 }  // namespace

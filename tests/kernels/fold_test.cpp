@@ -116,6 +116,38 @@ TEST(Fold, MayOverwriteAnyOfItsInputsExact) {
   }
 }
 
+TEST(Fold, EveryCopyReceivesTheResultWhereverItIsStoredExact) {
+  std::mt19937 generator(6);
+  for (const DType dtype : all_dtypes) {
+    if (dtype == DType::i8 || dtype == DType::u8) continue;
+    for (const int ranks : {1, 2, 5}) {
+      for (const bool passes_by_cache : {false, true}) {
+        const int count = testing::random_int(generator, 1, 5000);
+        const FoldOp op = dtype == DType::boolean ? FoldOp::max : FoldOp::sum;
+        Fold fold(op, dtype, count, ranks, ranks, generator);
+        Array out(dtype, {count});
+        fold.call.scale = is_floating(dtype) ? 0.5 : 1;
+        fold.call.out = out.view().data;
+        run(fold.call);
+        // To all inputs, as ranks in place do, and to others on and off the bounds of lines.
+        std::vector<Array> others;
+        for (const int offset : {0, 1})
+          others.emplace_back(dtype, Shape{count}, testing::Layout{.offset = offset});
+        std::vector<void*> places;
+        for (const Array& each : fold.inputs) places.push_back(each.view().data);
+        for (const Array& each : others) places.push_back(each.view().data);
+        fold.call.out = places.front();
+        fold.call.copies = places.data() + 1;
+        fold.call.copy_count = static_cast<int>(places.size()) - 1;
+        fold.call.passes_by_cache = passes_by_cache;
+        run(fold.call);
+        for (const Array& each : fold.inputs) ASSERT_EQ(each.bytes(), out.bytes());
+        for (const Array& each : others) ASSERT_EQ(each.bytes(), out.bytes()) << name_of(dtype);
+      }
+    }
+  }
+}
+
 TEST(Fold, OneInputIsScaledOrCopied) {
   std::mt19937 generator(3);
   Fold fold(FoldOp::sum, DType::f32, 100, 1, 1, generator);

@@ -90,10 +90,13 @@ TEST(BenchCollectives, FindsEveryTypeAndReductionRight) {
   }
 }
 
-TEST(BenchCollectives, RunsAloneAndOnHeapMemory) {
+TEST(BenchCollectives, RunsAloneInSharedMemoryAndOnHeapMemory) {
   const Outcome alone = run_command(quick + " --transport self");
   EXPECT_EQ(alone.exit_code, 0) << alone.err;
   EXPECT_THAT(alone.out, HasSubstr("1 ranks, transport self, arena memory"));
+  const Outcome shared = run_on_ranks(2, quick + " --transport shm");
+  EXPECT_EQ(shared.exit_code, 0) << shared.err;
+  EXPECT_THAT(shared.out, HasSubstr("2 ranks, transport shm, arena memory"));
   const Outcome heap = run_on_ranks(2, quick + " --memory heap --transport mpi");
   EXPECT_EQ(heap.exit_code, 0) << heap.err;
   EXPECT_THAT(heap.out, HasSubstr("transport mpi, heap memory"));
