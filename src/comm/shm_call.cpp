@@ -207,11 +207,12 @@ void ShmCall::fold(Route route) {
   };
   const std::size_t touched =
       bytes_of(share.count()) * (inputs.size() + (is_in_place() ? 0 : places.size()));
-  team_.stores.run(touched, is_in_place(), [&](bool passes_by_cache) {
-    fold.passes_by_cache = passes_by_cache;
-    core::Stream stream(call_.out.device);
-    kernels::backend(call_.out.device).fold(fold, stream);
-  });
+  team_.stores.run(touched, !is_in_place() && call_.op != Op::reduce_scatter,
+                   [&](bool passes_by_cache) {
+                     fold.passes_by_cache = passes_by_cache;
+                     core::Stream stream(call_.out.device);
+                     kernels::backend(call_.out.device).fold(fold, stream);
+                   });
 }
 
 bool ShmCall::is_in_place() const {

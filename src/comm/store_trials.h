@@ -15,13 +15,16 @@ namespace lockstep::comm {
 class StoreTrials {
  public:
   // Calls fold(bool passes_by_cache), which touches `bytes` bytes. Both ways are tried in turn for
-  // every size; from then on the faster one is taken. In place the lines are read anyway, so that
-  // the ways compare differently.
-  template <class Fold> void run(std::size_t bytes, bool is_in_place, const Fold& fold) {
+  // every size and the faster one is taken for a while. Only where results go to lines of the peers
+  // that this rank has not read is there nothing to try: a plain store must fetch the line first,
+  // which takes up to ten times as long.
+  template <class Fold> void run(std::size_t bytes, bool writes_unread_lines, const Fold& fold) {
     if (bytes < smallest) return fold(false);
-    Trials& trials = trials_[std::bit_width(bytes)][is_in_place ? 1 : 0];
-    if (trials.runs >= trials_for_decision) return fold(trials.is_bypass_faster());
-    const bool passes_by_cache = trials.runs++ % 2 != 0;
+    if (writes_unread_lines) return fold(true);
+    Trials& trials = trials_[std::bit_width(bytes)];
+    if (trials.runs++ % renewal == 0) trials.fastest[0] = trials.fastest[1] = unknown;
+    if (trials.runs % renewal >= trials_for_decision) return fold(trials.is_bypass_faster());
+    const bool passes_by_cache = trials.runs % 2 == 0;
     const auto begin = std::chrono::steady_clock::now();
     fold(passes_by_cache);
     const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - begin;
@@ -31,16 +34,18 @@ class StoreTrials {
 
  private:
   static constexpr std::size_t smallest = std::size_t{32} << 10;
-  static constexpr int trials_for_decision = 10;
-  static constexpr double margin = 0.95;  // by which it must be faster to be worth it
+  static constexpr unsigned trials_for_decision = 8;
+  static constexpr unsigned renewal = 256;  // runs; what the ranks do changes
+  static constexpr double margin = 0.95;    // by which it must be faster to be worth it
+  static constexpr double unknown = std::numeric_limits<double>::max();
 
   struct Trials {
-    int runs = 0;
-    double fastest[2] = {std::numeric_limits<double>::max(), std::numeric_limits<double>::max()};
+    unsigned runs = 0;
+    double fastest[2] = {unknown, unknown};
     bool is_bypass_faster() const { return fastest[1] < margin * fastest[0]; }
   };
 
-  std::array<std::array<Trials, 2>, 65> trials_;
+  std::array<Trials, 65> trials_;
 };
 
 }  // namespace lockstep::comm

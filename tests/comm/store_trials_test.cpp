@@ -44,5 +44,18 @@ TEST(StoreTrials, EverySizeIsTriedForItself) {
   EXPECT_EQ(choices(trials, 51'000, 0ms, 0ms), 10);
 }
 
+TEST(StoreTrials, LinesThatWereNotReadAreAlwaysStoredPastTheCache) {
+  comm::StoreTrials trials;
+  for (int run = 0; run < 20; ++run)
+    trials.run(50'000, true, [](bool passes_by_cache) { EXPECT_TRUE(passes_by_cache); });
+}
+
+TEST(StoreTrials, AChoiceIsRenewedAfterAWhile) {
+  comm::StoreTrials trials;
+  EXPECT_EQ(choices(trials, 50'000, 1ms, 3ms), 10);
+  for (int run = 20; run < 256; ++run) trials.run(50'000, false, [](bool) {});
+  EXPECT_EQ(choices(trials, 50'000, 3ms, 1ms), 0);
+}
+
 }  // namespace
 }  // namespace lockstep::tests
