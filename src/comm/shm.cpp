@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <numeric>
+#include <optional>
 #include <thread>
 #include <utility>
 
@@ -19,6 +20,9 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr auto between_looks_for_losses = std::chrono::milliseconds(20);
+
+// Why a rank has left another error may tell better, which the same mistake raises elsewhere.
+constexpr auto patience_with_leavers = std::chrono::milliseconds(1000);
 
 // Pauses that give the core away before a rank sleeps. Where ranks outnumber cores, whoever runs
 // takes time from a peer that has something to do.
@@ -101,20 +105,29 @@ class Shm final : public MessageCommunicator {
       board.fail(*lost,
                  CommError({"its process has ended without leaving: it crashed or was killed",
                             "look at that rank's messages and the system's log"}));
-    if (team_->started == team_->handled) return;
-    for (int peer = 0; peer < size(); ++peer) {
-      if (board.has_left(peer) && board.posted(peer) <= team_->handled)
-        board.fail(peer,
-                   CommError({fmt::format("it has ended its communicator after {} collectives; the "
-                                          "others call more",
-                                          board.posted(peer)),
-                              "make the same calls on every rank"}));
-    }
+    const auto peer = missed_leaver();
+    if (!peer) missed_since_ = Clock::now();
+    if (!peer || Clock::now() - missed_since_ < patience_with_leavers) return;
+    board.fail(*peer,
+               CommError({fmt::format("it has ended its communicator after {} collectives; the "
+                                      "others call more",
+                                      board.posted(*peer)),
+                          "make the same calls on every rank"}));
+  }
+
+  // A rank that has left without the call that this one waits in.
+  std::optional<int> missed_leaver() const {
+    const ShmBoard& board = *team_->board;
+    if (team_->started == team_->handled) return std::nullopt;
+    for (int peer = 0; peer < size(); ++peer)
+      if (board.has_left(peer) && board.posted(peer) <= team_->handled) return peer;
+    return std::nullopt;
   }
 
   std::shared_ptr<ShmTeam> team_;
   int yields_;
   Clock::time_point last_look_ = Clock::now();
+  Clock::time_point missed_since_ = Clock::now();
 };
 
 }  // namespace

@@ -34,9 +34,9 @@ class StoreTrials {
 
  private:
   static constexpr std::size_t smallest = std::size_t{32} << 10;
-  static constexpr unsigned trials_for_decision = 8;
-  static constexpr unsigned renewal = 256;  // runs; what the ranks do changes
-  static constexpr double margin = 0.95;    // by which it must be faster to be worth it
+  static constexpr unsigned trials_for_decision = 6;
+  static constexpr unsigned renewal = 64;  // runs; what the ranks do changes
+  static constexpr double margin = 0.95;   // by which it must be faster to be worth it
   static constexpr double unknown = std::numeric_limits<double>::max();
 
   struct Trials {

@@ -53,7 +53,7 @@ TEST(StoreTrials, LinesThatWereNotReadAreAlwaysStoredPastTheCache) {
 TEST(StoreTrials, AChoiceIsRenewedAfterAWhile) {
   comm::StoreTrials trials;
   EXPECT_EQ(choices(trials, 50'000, 1ms, 3ms), 10);
-  for (int run = 20; run < 256; ++run) trials.run(50'000, false, [](bool) {});
+  for (int run = 20; run < 64; ++run) trials.run(50'000, false, [](bool) {});
   EXPECT_EQ(choices(trials, 50'000, 3ms, 1ms), 0);
 }
 
