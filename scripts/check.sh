@@ -8,7 +8,10 @@ cd "$(dirname "$0")/.."
 base=()
 case ${1:-} in
   "") ;;
-  --base) base=("${2:?--base needs a revision}") ;;
+  --base)
+    (($# == 2)) || { echo "check.sh: --base needs a revision" >&2; exit 2; }
+    base=("$2")
+    ;;
   -h | --help) sed -n '2,4s/^# //p' "$0"; exit 0 ;;
   *) echo "check.sh: unknown argument '$1'; known: --base REV" >&2; exit 2 ;;
 esac
@@ -19,9 +22,10 @@ folders=(include src kernels tests)
 for folder in examples benchmarks; do [[ -d $folder ]] && folders+=("$folder"); done
 
 format() {
-  local bad
-  bad=$(find "${folders[@]}" '(' -name '*.h' -o -name '*.cpp' ')' -print0 |
-    xargs -0 clang-format-14 --dry-run 2>&1 | sed -nE 's/^([^: ]+):[0-9].*/\1/p' | sort -u)
+  local said bad
+  said=$(find "${folders[@]}" '(' -name '*.h' -o -name '*.cpp' ')' -print0 |
+    xargs -0 clang-format-14 --dry-run 2>&1) || { echo "$said"; return 1; }
+  bad=$(sed -nE 's/^([^: ]+):[0-9].*/\1/p' <<< "$said" | sort -u)
   [[ -z $bad ]] || { echo "clang-format-14 -i" $bad; return 1; }
 }
 
@@ -41,13 +45,16 @@ tidy() {
 
 # A product that needs the driver's libraries would not start on a machine without a GPU.
 products() {
-  local file needed bad=0
+  local file section needed examined=0 bad=0
   for file in "$build"/bin/* "$build"/lib/*.so*; do
     [[ -f $file ]] || continue
-    needed=$(readelf -d "$file" | grep -E 'NEEDED.*(libcuda\.so|libnvidia-ml\.so)') || continue
+    section=$(readelf -d "$file") || { echo "readelf cannot read $file"; return 1; }
+    examined=$((examined + 1))
+    needed=$(grep -E 'NEEDED.*(libcuda\.so|libnvidia-ml\.so)' <<< "$section") || continue
     echo "$file needs the GPU driver's library: $needed"
     bad=1
   done
+  ((examined > 0)) || { echo "there is no product in $build"; return 1; }
   return "$bad"
 }
 

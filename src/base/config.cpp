@@ -76,8 +76,10 @@ std::int64_t integer_setting(std::string_view name, std::int64_t fallback, std::
   const bool is_valid =
       status == std::errc{} && end == text->data() + text->size() && value >= low && value <= high;
   check<UsageError>(is_valid, [&] {
-    return Complaint{"environment: " + std::string(name) + "=" + *text + " is not a whole number",
-                     "give a number from " + std::to_string(low) + " to " + std::to_string(high)};
+    return Complaint{"environment: " + std::string(name) + "=" + *text +
+                         " is not a whole number from " + std::to_string(low) + " to " +
+                         std::to_string(high),
+                     "give such a number, or unset it", "environment"};
   });
   return value;
 }

@@ -38,10 +38,15 @@ using Descriptor = Handle<DescriptorTraits>;
 class Bytes {
  public:
   explicit Bytes(const std::filesystem::path& path)
-      : path_(path), file_(::open(path.c_str(), O_RDONLY | O_CLOEXEC)), input_(1 << 16) {
+      : path_(path),
+        file_(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)),
+        input_(1 << 16) {
     if (!file_) {
       refuse(path, std::generic_category().message(errno), "check the path and the permissions");
     }
+    struct stat status {};
+    ::fstat(file_.value(), &status);
+    if (!S_ISREG(status.st_mode)) refuse(path, "it is not a file", "give the path of an IDX file");
     refill();
     is_packed_ = available_.size() >= 2 && available_[0] == 0x1f && available_[1] == 0x8b;
     if (is_packed_ && inflateInit2(&stream_, 16 + MAX_WBITS) != Z_OK) throw std::bad_alloc();

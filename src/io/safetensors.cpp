@@ -88,7 +88,8 @@ struct SafetensorsFile::Impl {
   }
 
   void open() {
-    file = obs::File(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    file = obs::File(
+        ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));  // a pipe does not block
     struct stat status {};
     if (!file || ::fstat(file.value(), &status) != 0) obs::fail("opening", path, errno);
     const auto size = static_cast<std::uint64_t>(status.st_size);

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "lockstep/base/error.h"
+#include "lockstep/core/byte_count.h"
 
 namespace lockstep::io {
 namespace {
@@ -106,16 +107,12 @@ Shape shape_of(const json& sizes, const std::string& name, const std::filesystem
 }
 
 std::uint64_t bytes_of(const Entry& entry, const std::filesystem::path& file) {
-  std::uint64_t bytes = size_of(entry.dtype);
-  bool overflows = false;
-  for (const std::int64_t size : entry.shape) {
-    overflows |= __builtin_mul_overflow(bytes, static_cast<std::uint64_t>(size), &bytes);
-  }
-  if (overflows) {
+  const auto bytes = core::byte_count(entry.shape, entry.dtype);
+  if (!bytes) {
     refuse(file, fmt::format("tensor \"{}\" of shape {} is larger than any memory", entry.name,
                              to_string(entry.shape)));
   }
-  return bytes;
+  return *bytes;
 }
 
 Entry entry_of(const std::string& name, const json& value, const std::filesystem::path& file) {

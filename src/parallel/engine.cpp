@@ -78,7 +78,10 @@ void DataParallel::Engine::check_task(const Task& task) const {
 }
 
 void DataParallel::Engine::begin_step() {
-  if (has_gradients_) wait_for_gradients();  // of an earlier call, which nobody wants
+  if (has_gradients_) {  // of an earlier call, which nobody wants
+    wait_for_gradients();
+    summary_->wait();
+  }
   has_gradients_ = false;
   if (!exchange_->is_plan_current()) plan();
   step_.is_fused = tail_.is_fused();

@@ -1,8 +1,10 @@
 #include "lockstep/tensor/create.h"
 
 #include <cmath>
+#include <optional>
 
 #include "lockstep/base/error.h"
+#include "lockstep/core/byte_count.h"
 #include "lockstep/tensor/views.h"
 
 namespace lockstep {
@@ -14,7 +16,12 @@ Tensor empty(const Meta& meta) {
                        "give sizes of 0 or more"};
     });
   }
-  const std::size_t bytes = static_cast<std::size_t>(meta.shape.elements()) * size_of(meta.dtype);
+  const std::optional<std::size_t> needed = core::byte_count(meta.shape, meta.dtype);
+  check<ShapeError>(needed.has_value(), [&] {
+    return Complaint{"empty: shape " + to_string(meta.shape) + " is larger than any memory",
+                     "give smaller sizes"};
+  });
+  const std::size_t bytes = *needed;
   auto storage = make_shared_object<core::Storage>(core::allocator(meta.device).allocate(bytes),
                                                    std::size_t{0}, bytes);
   return {std::move(storage), 0, meta.shape, contiguous_strides(meta.shape), meta.dtype};

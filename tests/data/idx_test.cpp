@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <zlib.h>
 
 #include <cstring>
@@ -69,6 +70,13 @@ TEST(Idx, ReadsFilesWithoutElements) {
 TEST(Idx, NamesAMissingFile) {
   const Scratch scratch;
   EXPECT_THAT(problem_of(scratch / "absent"), HasSubstr("No such file"));
+}
+
+TEST(Idx, RefusesAPipeAtOnce) {
+  const Scratch scratch;
+  ASSERT_EQ(::mkfifo((scratch / "pipe").c_str(), 0600), 0);
+  EXPECT_THAT(failure_of<IoError>([&] { read_idx(scratch / "pipe"); }).problem(),
+              HasSubstr("it is not a file"));
 }
 
 TEST(Idx, RefusesEveryTruncation) {

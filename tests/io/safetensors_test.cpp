@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <cstring>
@@ -184,6 +185,12 @@ struct Lie {
   const char* complaint;
 };
 
+TEST(Safetensors, APipeIsRefusedAtOnce) {
+  const Scratch scratch;
+  ASSERT_EQ(::mkfifo((scratch / "pipe").c_str(), 0600), 0);
+  EXPECT_THAT(problem_of(scratch / "pipe"), HasSubstr("it is not a file"));
+}
+
 class LyingHeader : public testing::TestWithParam<Lie> {};
 
 TEST_P(LyingHeader, IsRefused) {
@@ -214,6 +221,8 @@ INSTANTIATE_TEST_SUITE_P(
         Lie{"{\"a\":" ENTRY("F32", "[2.0]", "[0,8]") "}", 8, "2.0 is not a size"},
         Lie{"{\"a\":" ENTRY("F32", "[99999999999999999999]", "[0,8]") "}", 8, "is not a size"},
         Lie{"{\"a\":" ENTRY("F32", "[4294967296,4294967296]", "[0,0]") "}", 0,
+            "larger than any memory"},
+        Lie{"{\"a\":" ENTRY("U8", "[4611686018427387903,4,0]", "[0,0]") "}", 0,
             "larger than any memory"},
         Lie{"{\"a\":" ENTRY("F32", "[1,1,1,1,1,1,1]", "[0,4]") "}", 4, "7 axes, more than 6"},
         Lie{"{\"a\":" ENTRY("F8_E4M3", "[2]", "[0,2]") "}", 2, "dtype \"F8_E4M3\""},

@@ -47,6 +47,15 @@ TEST(Arange, StopsBelowItsEnd) {
   failure_of<UsageError>([] { arange(0, 1, 0); });
 }
 
+TEST(Create, RefusesShapesThatNoMemoryHolds) {
+  for (const Shape& shape : {Shape{std::int64_t{1} << 62}, Shape{1LL << 33, 1LL << 31},
+                             Shape{0, 1LL << 40, 1LL << 40}}) {
+    EXPECT_THAT(failure_of<ShapeError>([&] { zeros(shape); }).problem(),
+                HasSubstr("is larger than any memory"))
+        << to_string(shape);
+  }
+}
+
 TEST(Create, RefusesNegativeSizesAndWrongNumbersOfValues) {
   EXPECT_THAT(failure_of<ShapeError>([] {
                 empty({2, -1});
