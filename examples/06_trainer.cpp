@@ -1,6 +1,8 @@
 // A whole run in a few lines: epochs, progress, evaluation, metrics, curves, checkpoints and
 // resuming.
 #include <cstdio>
+#include <filesystem>
+#include <string_view>
 
 #include "lockstep/comm/world.h"
 #include "lockstep/core/random.h"
@@ -12,6 +14,7 @@
 #include "lockstep/ops/random.h"
 #include "lockstep/ops/views.h"
 #include "lockstep/optim/sgd.h"
+#include "lockstep/parallel/configuration.h"
 #include "lockstep/train/trainer.h"
 
 using namespace lockstep;
@@ -24,8 +27,21 @@ data::DatasetPointer points(std::int64_t count, std::uint64_t seed) {
   return data::in_memory(x, y);
 }
 
+// 06_trainer [--resume DIR] [--exact]
 int main(int argc, char** argv) {
-  return run(argc, argv, [](World& world) {
+  std::filesystem::path folder = "trainer_example";
+  bool resume = false;
+  bool is_exact = false;
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view argument = argv[i];
+    if (argument == "--exact") is_exact = true;
+    if (argument == "--resume" && i + 1 < argc) {
+      resume = true;
+      folder = argv[++i];
+    }
+  }
+  return run(argc, argv, [&](World& world) {
+    if (resume) parallel::use_pinned(world, folder / "last");
     core::manual_seed(1);
     nn::Sequential model(nn::Linear(10, 32), nn::Relu(), nn::Linear(32, 10));
     optim::Sgd sgd(model.parameters(), {.momentum = 0.9});
@@ -34,12 +50,15 @@ int main(int argc, char** argv) {
 
     train::Trainer trainer(model, sgd, world,
                            {.epochs = 5,
-                            .folder = "trainer_example",
+                            .folder = folder,
                             .title = "Ten centres",
-                            .resume = true,
+                            .resume = resume,
+                            .is_exact = is_exact,
+                            .stops_at_signal = true,
                             .schedule = optim::cosine_schedule(
                                 {.peak = 0.05, .steps = 5 * train.batches(), .warmup = 20})});
     const train::TrainerReport report = trainer.fit(train, test);
+    if (report.is_stopped) return report.exit_code();
 
     if (world.is_root()) {
       std::printf("%lld steps, test accuracy %.3f, best %.3f\n",

@@ -77,6 +77,7 @@ World::World(std::unique_ptr<comm::Communicator> communicator, const WorldOption
     : communicator_(std::move(communicator)),
       device_(options.device),
       shards_(shards_or_default(options.shards, communicator_->size())),
+      are_shards_chosen_(options.shards > 0 || setting("LOCKSTEP_SHARDS").has_value()),
       exceptions_(std::uncaught_exceptions()) {}
 
 World::~World() {
@@ -97,6 +98,14 @@ World::~World() {
     std::fflush(nullptr);
     _exit(4);
   }
+}
+
+void World::use_shards(int total) {
+  check<UsageError>(total >= 1, [&] {
+    return Complaint{fmt::format("World: {} shards", total), "give 1 shard or more"};
+  });
+  shards_ = total;
+  are_shards_chosen_ = true;
 }
 
 core::ShardRange World::shards() const { return core::shards_of(rank(), size(), shards_); }

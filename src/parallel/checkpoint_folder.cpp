@@ -152,30 +152,66 @@ std::optional<fs::path> find_checkpoint(const fs::path& place) {
   return checkpoint_path(place, steps.front());
 }
 
-Manifest verify_checkpoint(const fs::path& path) {
-  const auto refuse = [&](const std::string& what) {
-    throw IoError({fmt::format("load_checkpoint: {}: {}", path.string(), what),
-                   "delete that folder to go on from the checkpoint before it"});
-  };
-  if (!fs::is_directory(path)) refuse("there is no such checkpoint");
-  if (!fs::exists(path / manifest_name)) {
-    refuse(fmt::format("it is half written: it has no {}", manifest_name));
-  }
-  Manifest manifest = manifest_from(obs::read_text(path / manifest_name), path / manifest_name);
+namespace {
+
+[[noreturn]] void refuse(const fs::path& path, const std::string& what) {
+  throw IoError({fmt::format("load_checkpoint: {}: {}", path.string(), what),
+                 "delete that folder, and start anew"});
+}
+
+Manifest verified(const fs::path& path) {
+  const Manifest manifest = manifest_of(path);
   for (const char* name : {model_name, optimizer_name}) {
-    if (!manifest.files.contains(name)) refuse(fmt::format("its manifest does not list {}", name));
+    if (!manifest.files.contains(name))
+      refuse(path, fmt::format("its manifest does not list {}", name));
   }
   for (const auto& [name, expected] : manifest.files) {
-    if (!fs::exists(path / name)) refuse(fmt::format("{} is missing", name));
+    if (!fs::exists(path / name)) refuse(path, fmt::format("{} is missing", name));
     const std::uint64_t bytes = fs::file_size(path / name);
     if (bytes != expected.bytes) {
-      refuse(fmt::format("{} holds {} bytes, {} were saved", name, bytes, expected.bytes));
+      refuse(path, fmt::format("{} holds {} bytes, {} were saved", name, bytes, expected.bytes));
     }
     if (sum_of(path / name) != expected) {
-      refuse(fmt::format("{} has changed since it was saved (its checksum differs)", name));
+      refuse(path, fmt::format("{} has changed since it was saved (its checksum differs)", name));
     }
   }
   return manifest;
+}
+
+// The newest checkpoint beside `path` that is older than it and whole.
+std::optional<fs::path> good_one_before(const fs::path& path) {
+  const fs::path folder = path.parent_path();
+  for (const std::int64_t step : published_steps(folder)) {
+    if (step >= step_of(path).value_or(0)) continue;
+    try {
+      verified(checkpoint_path(folder, step));
+      return checkpoint_path(folder, step);
+    } catch (const Error&) {
+      continue;  // as damaged
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+Manifest manifest_of(const fs::path& path) {
+  if (!fs::is_directory(path)) refuse(path, "there is no such checkpoint");
+  if (!fs::exists(path / manifest_name)) {
+    refuse(path, fmt::format("it is half written: it has no {}", manifest_name));
+  }
+  return manifest_from(obs::read_text(path / manifest_name), path / manifest_name);
+}
+
+Manifest verify_checkpoint(const fs::path& path) {
+  try {
+    return verified(path);
+  } catch (const IoError& damage) {
+    const auto good = good_one_before(path);
+    if (!good) throw;
+    throw IoError({damage.problem(), fmt::format("delete {} to go on from {}, which is whole",
+                                                 path.string(), good->string())});
+  }
 }
 
 }  // namespace lockstep::parallel

@@ -19,7 +19,10 @@ void write_checkpoint(const std::filesystem::path& folder, const Checkpoint& che
                       const SaveOptions& options);
 // The checkpoint that `place` means: the newest in it, or itself; nothing where there is none.
 std::optional<std::filesystem::path> find_checkpoint(const std::filesystem::path& place);
-// Reads the manifest and compares every file with it. IoError names what does not fit.
+// Reads its manifest, which is whole and has a checksum of its own.
+Manifest manifest_of(const std::filesystem::path& path);
+// Reads the manifest and compares every file with it. IoError names what does not fit, and the
+// newest older checkpoint that is good.
 Manifest verify_checkpoint(const std::filesystem::path& path);
 
 }  // namespace lockstep::parallel

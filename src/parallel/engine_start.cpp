@@ -46,7 +46,6 @@ std::vector<Fact> facts_of(nn::Module& model, const optim::Optimizer& optimizer,
   for (const auto& [name, value] : parallel::configuration_of(world, options))
     facts.push_back({name, value});
   facts.push_back({"clip_norm", fmt::format("{}", options.clip_norm)});
-  facts.push_back({"seed", fmt::format("{}", options.seed)});
   facts.push_back({"bucket_bytes", fmt::format("{}", options.bucket_bytes)});
   facts.push_back({"tail", name_of_tail(options.tail)});
   facts.push_back({"requires_finite_loss", options.requires_finite_loss ? "true" : "false"});

@@ -17,6 +17,7 @@
 #include "lockstep/obs/progress.h"
 #include "lockstep/ops/rows.h"
 #include "lockstep/optim/adamw.h"
+#include "lockstep/parallel/configuration.h"
 #include "lockstep/parallel/data_parallel.h"
 #include "lockstep/train/trainer.h"
 #include "src/programs/command_line.h"
@@ -32,6 +33,8 @@ struct Settings {
   double rate = 2e-3;
   double one_rank_rate = 0;
   bool measures_rate = false;
+  std::string resume;
+  bool is_exact = false;
 };
 
 nn::Sequential network() {
@@ -93,8 +96,10 @@ void show(const Settings& settings, const World& world, const train::TrainerRepo
   fmt::print("test accuracy {:.3f}\n", report.score.accuracy);
 }
 
-void train_network(const Settings& settings, World& world) {
+int train_network(const Settings& settings, World& world) {
   const double begin = now();
+  if (!settings.resume.empty())
+    parallel::use_pinned(world, std::filesystem::path(settings.out) / "last");
   nn::Sequential model = network();
   optim::AdamW adam(model.parameters(), {.lr = settings.rate});
   data::Loader train = loader_of(data::Split::train, settings, world);
@@ -106,13 +111,17 @@ void train_network(const Settings& settings, World& world) {
        .folder = settings.out,
        .title =
            fmt::format("Fashion-MNIST on {} rank{}", world.size(), world.size() == 1 ? "" : "s"),
+       .resume = !settings.resume.empty(),
+       .is_exact = settings.is_exact,
+       .stops_at_signal = true,
        .schedule = optim::cosine_schedule({.peak = settings.rate,
                                            .steps = steps,
                                            .warmup = std::min<std::int64_t>(100, steps / 4)})});
   const train::TrainerReport report = trainer.fit(train, test);
-  if (!world.is_root()) return;
+  if (report.is_stopped || !world.is_root()) return report.exit_code();
   io::save_safetensors(std::filesystem::path(settings.out) / "model.safetensors", model.state());
   show(settings, world, report, now() - begin);
+  return 0;
 }
 
 }  // namespace
@@ -146,9 +155,18 @@ int main(int argc, char** argv) {
            settings.one_rank_rate);
   line.add({.name = "--measure-rate", .meaning = "only print the images/s of training"},
            settings.measures_rate);
+  line.add({.name = "--resume",
+            .meaning = "go on from the checkpoint of this folder, which takes the place of --out",
+            .value = "DIR",
+            .fallback = "a new run"},
+           settings.resume);
+  line.add({.name = "--exact", .meaning = "refuse to go on where the bits would differ"},
+           settings.is_exact);
   if (const auto code = line.parse(argc, argv)) return *code;
+  if (!settings.resume.empty()) settings.out = settings.resume;
   return lockstep::run(argc, argv, [&](World& world) {
-    settings.measures_rate ? programs::measure_rate(settings, world)
-                           : programs::train_network(settings, world);
+    if (!settings.measures_rate) return programs::train_network(settings, world);
+    programs::measure_rate(settings, world);
+    return 0;
   });
 }

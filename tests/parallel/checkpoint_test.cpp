@@ -214,6 +214,21 @@ TEST(Checkpoint, RefusesMissingAndShortenedFiles) {
   }
 }
 
+TEST(Checkpoint, NamesTheNewestOlderOneThatIsWhole) {
+  const Scratch scratch;
+  for (std::int64_t step = 1; step <= 4; ++step) save(scratch.folder(), run_at(step), {.keep = 0});
+  fs::remove(scratch / "step-3/model.safetensors");
+  fs::remove(scratch / "step-4/manifest.json");
+  Checkpoint into = blank();
+  const auto error = failure_of<IoError>([&] { (void)load(scratch.folder(), into); });
+  EXPECT_EQ(error.fix(), "delete " + (scratch / "step-4").string() + " to go on from " +
+                             (scratch / "step-2").string() + ", which is whole");
+  fs::remove_all(scratch / "step-1");
+  fs::remove_all(scratch / "step-2");
+  const auto none = failure_of<IoError>([&] { (void)load(scratch.folder(), into); });
+  EXPECT_EQ(none.fix(), "delete that folder, and start anew");
+}
+
 TEST(Checkpoint, RefusesEveryFlippedByte) {
   const Scratch scratch;
   const fs::path path = save(scratch.folder(), run_at(4));

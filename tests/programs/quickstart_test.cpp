@@ -1,9 +1,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <random>
 #include <sstream>
+#include <system_error>
 
 #include "tests/support/subprocess.h"
 
@@ -53,6 +55,50 @@ TEST(Quickstart, LeavesModelCurvesAndMetricsAndEndsWithItsAccuracy) {
   for (const char* file : {"model.safetensors", "curves.svg", "metrics.csv", "metrics.jsonl"}) {
     EXPECT_GT(std::filesystem::file_size(scratch / (std::string("run/") + file)), 0U) << file;
   }
+}
+
+// The newest step of a folder of checkpoints; 0 without one.
+int newest_step(const std::filesystem::path& folder) {
+  int newest = 0;
+  std::error_code absent;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, absent)) {
+    const std::string name = entry.path().filename().string();
+    if (name.find(".tmp-") == std::string::npos)
+      newest = std::max(newest, std::stoi(name.substr(5)));
+  }
+  return newest;
+}
+
+// Starts `command` in a shell, sends it SIGUSR1 when `file` is there, and waits for its end.
+Outcome signalled(const std::string& command, const std::filesystem::path& file) {
+  return run_command(command + " & pid=$!; while [ ! -e " + file.string() +
+                     " ] && kill -0 $pid; do sleep 0.05; done; kill -USR1 $pid; wait $pid");
+}
+
+TEST(Quickstart, SavesAtASignalEndsWith75AndGoesOnExactlyOnOtherRanks) {
+  const Scratch scratch;
+  write_split(scratch, "train", 400);
+  write_split(scratch, "t10k", 100);
+  const std::string out = scratch / "run";
+  const std::string flags =
+      " --epochs 1000 --batch 32 --data " + scratch.folder().string() + " --out " + out;
+  const std::string on_ranks = std::string(LOCKSTEP_UNDER_MPIRUN) + " " + LOCKSTEP_MPIRUN + " ";
+  const Outcome first = signalled(on_ranks + "2 " + quickstart + flags, scratch / "run/last");
+  EXPECT_EQ(first.exit_code, 75) << first.err;
+  EXPECT_THAT(first.err, HasSubstr("stopped by a signal after step"));
+  const int steps = newest_step(scratch / "run/last");
+  EXPECT_GT(steps, 0);
+
+  const Outcome refused =
+      run_command("LOCKSTEP_SHARDS=3 " + quickstart + flags + " --exact --resume " + out);
+  EXPECT_EQ(refused.exit_code, 2);
+  EXPECT_THAT(refused.err, HasSubstr("an exact resume is asked for, but shards: 2 when it was "
+                                     "saved, 3 now"));
+
+  const auto next = scratch / ("run/last/step-" + std::to_string((steps / 13 + 1) * 13));
+  const Outcome second = signalled(quickstart + flags + " --exact --resume " + out, next);
+  EXPECT_EQ(second.exit_code, 75) << second.err;
+  EXPECT_GT(newest_step(scratch / "run/last"), steps);
 }
 
 TEST(Quickstart, PrintsNothingButTheRateWhereItIsAskedFor) {

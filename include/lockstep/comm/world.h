@@ -42,12 +42,18 @@ class World {
   Device device() const { return device_; }
   // The shards of the global batch that this rank computes.
   core::ShardRange shards() const;
+  // False where the number of shards is the number of ranks, because nobody asked for another.
+  bool are_shards_chosen() const { return are_shards_chosen_; }
+  // Cuts the batch into another number of shards, the same on all ranks. To be called before
+  // loaders and DataParallel are made. UsageError below 1.
+  void use_shards(int total);
   comm::Communicator& communicator() { return *communicator_; }
 
  private:
   std::unique_ptr<comm::Communicator> communicator_;
   Device device_;
   int shards_ = 1;
+  bool are_shards_chosen_ = false;
   int exceptions_ = 0;
   bool is_of_a_job_ = false;
 };
