@@ -20,6 +20,7 @@ class MessageCommunicator : public Communicator {
   virtual std::unique_ptr<Messages> open(const Channel& channel) = 0;
   // A transport that has a better way for some calls overrides this and calls it for the others.
   virtual std::unique_ptr<Work::State> start_one(const Call& call);
+  virtual std::unique_ptr<Exchange> exchange_for(const Call& call);
   std::shared_ptr<const Forest> forest_of(int shards);
   // What another rank says of a collective here that this rank has not made.
   virtual std::optional<Agreement::Notice> unanswered() { return std::nullopt; }
@@ -30,7 +31,6 @@ class MessageCommunicator : public Communicator {
  private:
   std::string unanswered_call() final;
   std::unique_ptr<Work::State> start(std::span<const Call> calls, core::Stream& after) final;
-  std::unique_ptr<Exchange> exchange_for(const Call& call);
 
   std::map<int, std::shared_ptr<const Forest>> forests_;
 };

@@ -45,10 +45,14 @@ void check_mpi(int status, const char* call, std::source_location where) {
       where);
 }
 
-MpiLibrary::MpiLibrary() {
+MpiLibrary::MpiLibrary(bool is_expected) {
   int is_initialized = 0;
   MPI_Initialized(&is_initialized);
   if (is_initialized != 0) return;
+  check<UsageError>(!is_expected, [] {
+    return Complaint{"mpi: the handle of a communicator is given, but MPI is not initialized",
+                     "call MPI_Init first, or give no handle: lockstep then does it itself"};
+  });
   int provided = MPI_THREAD_SINGLE;
   check_mpi(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_SERIALIZED, &provided), "MPI_Init_thread");
   is_ours_ = true;
@@ -58,8 +62,13 @@ MpiLibrary::~MpiLibrary() {
   if (is_ours_) MPI_Finalize();
 }
 
-MpiJob::MpiJob() {
-  check_mpi(MPI_Comm_dup(MPI_COMM_WORLD, &control_), "MPI_Comm_dup");
+MpiJob::MpiJob(std::optional<int> handle) : library_(handle.has_value()) {
+  const MPI_Comm whole = handle ? MPI_Comm_f2c(*handle) : MPI_COMM_WORLD;
+  check<UsageError>(whole != MPI_COMM_NULL, [] {
+    return Complaint{"mpi: the handle is that of MPI_COMM_NULL",
+                     "build the World only on ranks that belong to the communicator"};
+  });
+  check_mpi(MPI_Comm_dup(whole, &control_), "MPI_Comm_dup");
   MPI_Comm_set_errhandler(control_, MPI_ERRORS_RETURN);
 }
 

@@ -17,7 +17,8 @@ void check_mpi(int status, const char* call,
 // Initialises MPI unless the program has, and finalises what it initialised.
 class MpiLibrary {
  public:
-  MpiLibrary();
+  // Expected: the program must have initialised it.
+  explicit MpiLibrary(bool is_expected);
   MpiLibrary(const MpiLibrary&) = delete;
   MpiLibrary& operator=(const MpiLibrary&) = delete;
   ~MpiLibrary();
@@ -31,8 +32,9 @@ class MpiLibrary {
 // One thread at a time uses a job, as MPI_THREAD_SERIALIZED demands.
 class MpiJob {
  public:
-  // Collective over all ranks of the job.
-  MpiJob();
+  // Collective over the ranks of the MPI communicator with that handle; without one, all of the
+  // job.
+  explicit MpiJob(std::optional<int> handle = {});
   MpiJob(const MpiJob&) = delete;
   MpiJob& operator=(const MpiJob&) = delete;
   ~MpiJob();
@@ -42,6 +44,8 @@ class MpiJob {
   // Throws CommError when another rank has told of its failure. Looks at every 64th call only.
   void refuse_if_told();
   void abandon();
+  // A communicator of all its ranks, not for messages.
+  MPI_Comm ranks() const { return control_; }
 
  private:
   MpiLibrary library_;

@@ -13,6 +13,7 @@
 #include "lockstep/comm/merged_trace.h"
 #include "lockstep/comm/transport.h"
 #include "lockstep/obs/log.h"
+#include "src/comm/job.h"
 
 namespace lockstep {
 namespace {
@@ -32,7 +33,10 @@ std::string host_name() {
   return name;
 }
 
-std::unique_ptr<comm::Communicator> joined() { return is_launched() ? comm::mpi() : comm::self(); }
+comm::Job joined(const WorldOptions& options) {
+  if (options.mpi_communicator || is_launched()) return comm::joined_job(options.mpi_communicator);
+  return {nullptr, comm::self()};
+}
 
 int shards_or_default(int asked, int ranks) {
   check<UsageError>(asked >= 0, [&] {
@@ -67,14 +71,18 @@ void print_error(int rank, int size, const char* text) {
 
 }  // namespace
 
-World::World(const WorldOptions& options) : World(joined(), options) {
-  is_of_a_job_ = communicator_->transport() == "mpi";
+World::World(const WorldOptions& options) : World(joined(options), options) {
+  is_of_a_job_ = communicator_->transport() != "self";
   obs::set_log_identity(rank(), size(), host_name());
   warn_if_crowded(*communicator_);
 }
 
 World::World(std::unique_ptr<comm::Communicator> communicator, const WorldOptions& options)
-    : communicator_(std::move(communicator)),
+    : World(comm::Job{nullptr, std::move(communicator)}, options) {}
+
+World::World(comm::Job job, const WorldOptions& options)
+    : launcher_(std::move(job.launcher)),
+      communicator_(std::move(job.ranks)),
       device_(options.device),
       shards_(shards_or_default(options.shards, communicator_->size())),
       are_shards_chosen_(options.shards > 0 || setting("LOCKSTEP_SHARDS").has_value()),
@@ -85,6 +93,7 @@ World::~World() {
   if (std::uncaught_exceptions() > exceptions_) {
     // Whoever catches the exception prints it and ends; the launcher then ends the other ranks.
     communicator_->poison("an exception left the World");
+    if (launcher_) launcher_->poison("an exception left the World");
     return;
   }
   try {
@@ -106,6 +115,11 @@ void World::use_shards(int total) {
   });
   shards_ = total;
   are_shards_chosen_ = true;
+}
+
+void World::give_up(int exit_code) noexcept {
+  comm::Communicator& whole = launcher_ ? *launcher_ : *communicator_;
+  whole.give_up(exit_code);
 }
 
 core::ShardRange World::shards() const { return core::shards_of(rank(), size(), shards_); }
@@ -132,7 +146,7 @@ int run_program(const std::function<int(World&)>& program, const WorldOptions& o
     return program(*world);
   } catch (...) {
     const int code = report_exception(world ? world->rank() : 0, world ? world->size() : 1);
-    if (world && world->size() > 1) world->communicator().give_up(code);
+    if (world && world->size() > 1) world->give_up(code);
     return code;
   }
 }

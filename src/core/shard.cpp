@@ -6,15 +6,24 @@
 namespace lockstep::core {
 namespace {
 
-void collect(TreeNode node, const ShardRange& range, std::vector<TreeNode>& found) {
-  if (node.last <= range.first || node.first >= range.last) return;
-  if (node.first >= range.first && node.last <= range.last) {
+// How many leaves of the node lie within the ranges.
+int covered(TreeNode node, std::span<const ShardRange> ranges) {
+  int leaves = 0;
+  for (const ShardRange& range : ranges)
+    leaves += std::max(0, std::min(node.last, range.last) - std::max(node.first, range.first));
+  return leaves;
+}
+
+void collect(TreeNode node, std::span<const ShardRange> ranges, std::vector<TreeNode>& found) {
+  const int leaves = covered(node, ranges);
+  if (leaves == 0) return;
+  if (leaves == node.leaves()) {
     found.push_back(node);
     return;
   }
   const int middle = split_of(node);
-  collect({node.first, middle}, range, found);
-  collect({middle, node.last}, range, found);
+  collect({node.first, middle}, ranges, found);
+  collect({middle, node.last}, ranges, found);
 }
 
 void emit(TreeNode node, const std::vector<TreeNode>& forest, std::size_t& next,
@@ -50,8 +59,12 @@ int split_of(TreeNode node) {
 }
 
 std::vector<TreeNode> maximal_subtrees(const ShardRange& range) {
+  return maximal_subtrees(std::span(&range, 1));
+}
+
+std::vector<TreeNode> maximal_subtrees(std::span<const ShardRange> ranges) {
   std::vector<TreeNode> found;
-  if (range.count() > 0) collect({0, range.total}, range, found);
+  if (!ranges.empty()) collect({0, ranges.front().total}, ranges, found);
   return found;
 }
 
@@ -65,9 +78,13 @@ std::vector<TreeNode> forest(int size, int total) {
 }
 
 std::vector<FoldStep> fold_program(const std::vector<TreeNode>& forest, int total) {
+  return fold_program(forest, TreeNode{0, total});
+}
+
+std::vector<FoldStep> fold_program(const std::vector<TreeNode>& forest, TreeNode root) {
   std::vector<FoldStep> program;
   std::size_t next = 0;
-  emit({0, total}, forest, next, program);
+  emit(root, forest, next, program);
   return program;
 }
 

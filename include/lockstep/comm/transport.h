@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "lockstep/comm/communicator.h"
@@ -14,8 +15,10 @@ namespace lockstep::comm {
 std::unique_ptr<Communicator> self();
 
 // The ranks of an MPI job, on a communicator of our own. Initialises MPI unless the program has
-// done so, and then finalises it too. CommError where the MPI library refuses.
-std::unique_ptr<Communicator> mpi();
+// done so, and then finalises it too. CommError where the MPI library refuses. `communicator` is
+// what MPI_Comm_c2f gives for a program's own communicator, whose ranks all call this; without it,
+// MPI_COMM_WORLD.
+std::unique_ptr<Communicator> mpi(std::optional<int> communicator = {});
 
 // Processes of one host that meet in shared memory: the ranks of `bootstrap`, which must all be on
 // this host and may go afterwards. Collective. Memory from allocate() is folded and copied straight

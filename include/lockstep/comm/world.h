@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <type_traits>
 #include <utility>
 
@@ -12,9 +13,16 @@
 
 namespace lockstep {
 
+namespace comm {
+struct Job;
+}
+
 struct WorldOptions {
   int shards = 0;  // of the global batch; 0: LOCKSTEP_SHARDS, else the number of ranks
   Device device;
+  // Of a program that has called MPI_Init itself: what MPI_Comm_c2f gives for the communicator
+  // whose ranks form this world; all of them build it. Without it, all ranks of the job.
+  std::optional<int> mpi_communicator = {};
 };
 
 // Where mpirun or srun started the process, a World that goes while its communicator is poisoned
@@ -48,8 +56,14 @@ class World {
   // loaders and DataParallel are made. UsageError below 1.
   void use_shards(int total);
   comm::Communicator& communicator() { return *communicator_; }
+  // Ends the other ranks because this one cannot go on, and, where a launcher started them, this
+  // process too, with `exit_code`.
+  void give_up(int exit_code) noexcept;
 
  private:
+  World(comm::Job job, const WorldOptions& options);
+
+  std::unique_ptr<comm::Communicator> launcher_;  // outlives communicator_
   std::unique_ptr<comm::Communicator> communicator_;
   Device device_;
   int shards_ = 1;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 namespace lockstep::core {
@@ -45,6 +46,8 @@ struct TreeNode {
 int split_of(TreeNode node);
 // The largest subtrees of the tree over `range.total` leaves that lie within the range, in order.
 std::vector<TreeNode> maximal_subtrees(const ShardRange& range);
+// The same for a set of shards of one total: disjoint ranges in ascending order.
+std::vector<TreeNode> maximal_subtrees(std::span<const ShardRange> ranges);
 // maximal_subtrees of every rank of a world of `size`, concatenated in rank order.
 std::vector<TreeNode> forest(int size, int total);
 
@@ -53,5 +56,7 @@ std::vector<TreeNode> forest(int size, int total);
 // on the forest.
 enum class FoldStep : std::uint8_t { push, add };
 std::vector<FoldStep> fold_program(const std::vector<TreeNode>& forest, int total);
+// The same for the partials of one subtree.
+std::vector<FoldStep> fold_program(const std::vector<TreeNode>& forest, TreeNode root);
 
 }  // namespace lockstep::core

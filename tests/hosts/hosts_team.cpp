@@ -1,0 +1,45 @@
+#include <memory>
+
+#include "lockstep/comm/transport.h"
+#include "lockstep/comm/world.h"
+#include "tests/support/conformance.h"
+
+namespace lockstep::tests {
+namespace {
+
+// One job for all cases of this process, on MPI alone and as World joins it.
+class Hosts final : public testing::Environment {
+ public:
+  static comm::Communicator& over_mpi() {
+    if (!communicator) communicator = comm::mpi();
+    return *communicator;
+  }
+  static comm::Communicator& as_world_joins_them() {
+    over_mpi();  // keeps MPI to the end
+    if (!world) world = std::make_unique<World>();
+    return world->communicator();
+  }
+  void TearDown() override {
+    world.reset();
+    communicator.reset();
+  }
+
+ private:
+  inline static std::unique_ptr<comm::Communicator> communicator;
+  inline static std::unique_ptr<World> world;
+};
+
+[[maybe_unused]] const auto* const job = testing::AddGlobalTestEnvironment(new Hosts);
+
+TEST(Hosts, AreJoinedByTheHybridTransport) {
+  EXPECT_EQ(Hosts::as_world_joins_them().transport(), "hybrid");
+}
+
+}  // namespace
+
+std::vector<Team> teams() {
+  return {{"mpi", [](const RankBody& body) { body(Hosts::over_mpi()); }},
+          {"hybrid", [](const RankBody& body) { body(Hosts::as_world_joins_them()); }}};
+}
+
+}  // namespace lockstep::tests
