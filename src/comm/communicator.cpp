@@ -11,6 +11,8 @@
 #include "src/comm/check.h"
 #include "src/comm/family.h"
 #include "src/comm/flight.h"
+#include "src/comm/flight_registry.h"
+#include "src/comm/watchdog.h"
 
 namespace lockstep::comm {
 namespace {
@@ -53,6 +55,19 @@ CommError cause_of_failure() {
   }
 }
 
+// As far as the other ranks' watchdogs tell.
+std::string who_keeps(const Call& call, const Membership& member) {
+  std::string who;
+  if (Watchdog* const watchdog = Watchdog::current()) {
+    who = watchdog->missing({.group = member.group.id,
+                             .sequence = call.sequence,
+                             .peer = is_point_to_point(call.op) ? call.root : -1,
+                             .transport = member.transport});
+  }
+  if (!who.empty()) return who;
+  return "a rank did not make this call, stopped or died: look at the other ranks' messages";
+}
+
 }  // namespace
 
 Communicator::Communicator(Membership member)
@@ -62,9 +77,11 @@ Communicator::Communicator(Membership member)
       record_(FlightRecord::usual_capacity, member_.group.id),
       family_(std::make_shared<Family>()) {
   family_->members.push_back(this);
+  register_flights(member_, record_);
 }
 
 Communicator::~Communicator() {
+  unregister_flights(record_);
   {
     const std::lock_guard lock(family_->mutex);
     std::erase(family_->members, this);
@@ -223,13 +240,13 @@ std::chrono::milliseconds Communicator::precedence() const {
 CommError Communicator::deadline_error(const Call& call, const std::string& elsewhere) const {
   std::string what =
       fmt::format("{} not finished after {:g} s", call.description(), timeout_.count() / 1000.0);
-  const char* fix =
-      "a rank did not make this call, stopped or died: look at the other ranks' messages; where "
-      "ranks are only slow, raise LOCKSTEP_TIMEOUT";
+  std::string fix;
   if (!elsewhere.empty()) {
     what += fmt::format("; meanwhile {}, which rank {} of {} has not called", elsewhere, rank(),
                         name_of(member_.group));
     fix = "call on the same communicator on every rank, in the same order";
+  } else {
+    fix = who_keeps(call, member_) + "; where ranks are only slow, raise LOCKSTEP_TIMEOUT";
   }
   return CommError({std::move(what), fix, place(member_, call.out.device)}, call.site);
 }
@@ -242,6 +259,7 @@ void Communicator::poison(const std::string& reason, Site site) noexcept {
 void Communicator::give_out_poison(const CommError& why) noexcept {
   if (poison_) return;
   poison_ = why;
+  if (Watchdog* const watchdog = Watchdog::current()) watchdog->suspect(why.what());
   for (auto& flight : in_flight_) {
     keep_for_ever(std::move(flight));
   }

@@ -25,6 +25,8 @@ void trace(const FlightEntry& entry, std::uint64_t group) {
 }  // namespace
 
 std::uint64_t FlightRecord::start(const Call& call) {
+  const std::lock_guard lock(mutex_);
+  if (!is_point_to_point(call.op)) last_collective_ = call.sequence;
   const FlightEntry entry{.number = ++started_,
                           .sequence = call.sequence,
                           .op = call.op,
@@ -45,6 +47,7 @@ std::uint64_t FlightRecord::start(const Call& call) {
 }
 
 void FlightRecord::finish(std::uint64_t number) {
+  const std::lock_guard lock(mutex_);
   FlightEntry& entry = ring_[(number - 1) % capacity_];
   if (entry.number != number) return;  // so long ago that its place has been taken
   entry.finished = FlightEntry::Clock::now();
@@ -53,10 +56,25 @@ void FlightRecord::finish(std::uint64_t number) {
 }
 
 std::vector<FlightEntry> FlightRecord::entries() const {
-  std::vector<FlightEntry> all = ring_;
+  std::vector<FlightEntry> all;
+  {
+    const std::lock_guard lock(mutex_);
+    all = ring_;
+  }
   std::sort(all.begin(), all.end(),
             [](const FlightEntry& a, const FlightEntry& b) { return a.number < b.number; });
   return all;
+}
+
+std::optional<FlightEntry> FlightRecord::latest() const {
+  const std::lock_guard lock(mutex_);
+  if (ring_.empty()) return std::nullopt;
+  return ring_[(started_ - 1) % capacity_];
+}
+
+std::uint64_t FlightRecord::last_collective() const {
+  const std::lock_guard lock(mutex_);
+  return last_collective_;
 }
 
 }  // namespace lockstep::comm

@@ -14,6 +14,7 @@
 #include "lockstep/comm/transport.h"
 #include "lockstep/obs/log.h"
 #include "src/comm/job.h"
+#include "src/comm/watchdog.h"
 
 namespace lockstep {
 namespace {
@@ -36,6 +37,16 @@ std::string host_name() {
 comm::Job joined(const WorldOptions& options) {
   if (options.mpi_communicator || is_launched()) return comm::joined_job(options.mpi_communicator);
   return {nullptr, comm::self()};
+}
+
+// MPI itself may take longer to start than a collective may last.
+constexpr std::int64_t least_seconds_to_join = 30;
+
+std::unique_ptr<comm::Watchdog> started_watchdog() {
+  if (!is_launched()) return nullptr;
+  const std::int64_t seconds = integer_setting("LOCKSTEP_TIMEOUT", 300, 1, 1'000'000);
+  return std::make_unique<comm::Watchdog>(
+      std::chrono::seconds(std::max(seconds, least_seconds_to_join)));
 }
 
 int shards_or_default(int asked, int ranks) {
@@ -69,19 +80,30 @@ void print_error(int rank, int size, const char* text) {
   std::fflush(stderr);
 }
 
+// Whether this rank's message is the one that the job prints.
+bool is_first_failure(int code, const std::string& why) {
+  comm::Watchdog* const watchdog = comm::Watchdog::current();
+  return watchdog == nullptr || watchdog->is_first_failure(code, why);
+}
+
 }  // namespace
 
-World::World(const WorldOptions& options) : World(joined(options), options) {
+World::World(const WorldOptions& options) : World(started_watchdog(), options) {}
+
+World::World(std::unique_ptr<comm::Watchdog> watchdog, const WorldOptions& options)
+    : World(std::move(watchdog), joined(options), options) {
   is_of_a_job_ = communicator_->transport() != "self";
+  if (watchdog_) watchdog_->join(*communicator_);
   obs::set_log_identity(rank(), size(), host_name());
   warn_if_crowded(*communicator_);
 }
 
 World::World(std::unique_ptr<comm::Communicator> communicator, const WorldOptions& options)
-    : World(comm::Job{nullptr, std::move(communicator)}, options) {}
+    : World(nullptr, comm::Job{nullptr, std::move(communicator)}, options) {}
 
-World::World(comm::Job job, const WorldOptions& options)
-    : launcher_(std::move(job.launcher)),
+World::World(std::unique_ptr<comm::Watchdog> watchdog, comm::Job job, const WorldOptions& options)
+    : watchdog_(std::move(watchdog)),
+      launcher_(std::move(job.launcher)),
       communicator_(std::move(job.ranks)),
       device_(options.device),
       shards_(shards_or_default(options.shards, communicator_->size())),
@@ -96,17 +118,26 @@ World::~World() {
     if (launcher_) launcher_->poison("an exception left the World");
     return;
   }
+  std::string why = "its World ended on a communicator that had failed before";
+  bool is_told = false;
   try {
     if (!communicator_->is_poisoned()) comm::finish_trace(*communicator_);
     if (!communicator_->is_poisoned())
       communicator_->barrier();  // unlike MPI_Finalize, with a deadline
   } catch (const std::exception& error) {
-    print_error(rank(), size(), error.what());
+    why = error.what();
+    is_told = true;
   }
   if (communicator_->is_poisoned()) {
+    if (is_first_failure(4, why)) {
+      if (is_told) print_error(rank(), size(), why.c_str());
+    } else if (watchdog_) {
+      watchdog_->let_the_first_end();
+    }
     std::fflush(nullptr);
     _exit(4);
   }
+  if (watchdog_) watchdog_->leave();
 }
 
 void World::use_shards(int total) {
@@ -124,14 +155,27 @@ void World::give_up(int exit_code) noexcept {
 
 core::ShardRange World::shards() const { return core::shards_of(rank(), size(), shards_); }
 
+namespace {
+
+// The job's first failure is printed; a later one waits for the first to end the job.
+void tell(int rank, int size, int code, const char* text) {
+  if (is_first_failure(code, text))
+    print_error(rank, size, text);
+  else
+    comm::Watchdog::current()->let_the_first_end();
+}
+
+}  // namespace
+
 int report_exception(int rank, int size) noexcept {
   try {
     throw;
   } catch (const std::exception& error) {
-    print_error(rank, size, error.what());
-    return exit_code_of(error);
+    const int code = exit_code_of(error);
+    tell(rank, size, code, error.what());
+    return code;
   } catch (...) {
-    print_error(rank, size, "the program threw something that is not a std::exception");
+    tell(rank, size, 1, "the program threw something that is not a std::exception");
     return 1;
   }
 }

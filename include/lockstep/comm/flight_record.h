@@ -4,6 +4,8 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -28,7 +30,7 @@ struct FlightEntry {
   bool is_finished = false;
 };
 
-// A ring of the most recent calls, oldest first.
+// A ring of the most recent calls, oldest first. Other threads may read it while one writes.
 class FlightRecord {
  public:
   static constexpr std::size_t usual_capacity = 1000;
@@ -43,11 +45,17 @@ class FlightRecord {
   std::uint64_t start(const Call& call);
   void finish(std::uint64_t number);
   std::vector<FlightEntry> entries() const;
+  // The call that was started last.
+  std::optional<FlightEntry> latest() const;
+  // The sequence of the collective that was started last; 0 before the first.
+  std::uint64_t last_collective() const;
 
  private:
+  mutable std::mutex mutex_;  // hardly ever contended: a watchdog looks once a second
   std::size_t capacity_;
   std::uint64_t group_;
   std::uint64_t started_ = 0;
+  std::uint64_t last_collective_ = 0;
   std::vector<FlightEntry> ring_;
 };
 

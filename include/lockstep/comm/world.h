@@ -15,6 +15,7 @@ namespace lockstep {
 
 namespace comm {
 struct Job;
+class Watchdog;
 }
 
 struct WorldOptions {
@@ -26,7 +27,8 @@ struct WorldOptions {
 };
 
 // Where mpirun or srun started the process, a World that goes while its communicator is poisoned
-// ends the process with exit code 4.
+// ends the process with exit code 4, and so does the failure or death of another rank, at any time
+// (docs/failures.md).
 class World {
  public:
   using Options = WorldOptions;
@@ -61,8 +63,10 @@ class World {
   void give_up(int exit_code) noexcept;
 
  private:
-  World(comm::Job job, const WorldOptions& options);
+  World(std::unique_ptr<comm::Watchdog> watchdog, const WorldOptions& options);
+  World(std::unique_ptr<comm::Watchdog> watchdog, comm::Job job, const WorldOptions& options);
 
+  std::unique_ptr<comm::Watchdog> watchdog_;      // starts before MPI and ends after it
   std::unique_ptr<comm::Communicator> launcher_;  // outlives communicator_
   std::unique_ptr<comm::Communicator> communicator_;
   Device device_;

@@ -1,0 +1,23 @@
+// The communicators of this process, for whoever tells where it is: the watchdog, and the files
+// that are written after a failure.
+#pragma once
+
+#include <vector>
+
+#include "lockstep/comm/flight_record.h"
+#include "lockstep/comm/membership.h"
+#include "src/comm/diagnosis.h"
+
+namespace lockstep::comm {
+
+// Between the two calls the record must live. Safe from every thread.
+void register_flights(const Membership& member, const FlightRecord& record);
+void unregister_flights(const FlightRecord& record) noexcept;
+
+// Where this process is now.
+RankStatus own_status();
+
+// "all_reduce #41 (sum, f32 x 10) at train.cpp:118"
+std::string description(const FlightEntry& entry);
+
+}  // namespace lockstep::comm

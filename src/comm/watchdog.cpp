@@ -1,0 +1,425 @@
+#include "src/comm/watchdog.h"
+
+#include <arpa/inet.h>
+#include <fmt/format.h>
+#include <ifaddrs.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <pthread.h>
+#include <sys/eventfd.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <array>
+#include <atomic>
+#include <csignal>
+#include <cstdio>
+#include <cstring>
+#include <utility>
+
+#include "lockstep/core/stream.h"
+#include "lockstep/obs/log.h"
+#include "src/comm/flight_registry.h"
+
+namespace lockstep::comm {
+
+using namespace std::chrono_literals;
+
+// What rank 0 tells all others, as bytes.
+struct Watchdog::Invitation {
+  static constexpr int most_addresses = 8;
+
+  std::uint8_t token[16] = {};
+  std::uint16_t port = 0;  // as the network orders it
+  std::uint16_t addresses = 0;
+  in_addr_t address[most_addresses] = {};
+
+  std::string token_text() const { return {reinterpret_cast<const char*>(token), sizeof token}; }
+};
+
+namespace {
+
+constexpr auto between_statuses = 1s;
+constexpr auto time_for_an_answer = 1s;
+constexpr auto time_for_a_verdict = 700ms;
+constexpr auto time_to_notice = 800ms;  // by itself that another rank has failed
+constexpr auto time_to_connect = 3s;
+constexpr auto time_to_tell_of_a_death = 200ms;
+constexpr auto time_for_goodbyes = 1s;
+
+std::atomic<Watchdog*> current_watchdog{nullptr};
+
+sockaddr_in endpoint(in_addr_t address, std::uint16_t port) {
+  sockaddr_in at{};
+  at.sin_family = AF_INET;
+  at.sin_addr.s_addr = address;
+  at.sin_port = port;
+  return at;
+}
+
+// Of this host, for the ranks of other hosts.
+template <class Append> void visit_addresses(Append&& append) {
+  ifaddrs* first = nullptr;
+  if (::getifaddrs(&first) != 0) return;
+  for (const ifaddrs* each = first; each != nullptr; each = each->ifa_next) {
+    if (each->ifa_addr == nullptr || each->ifa_addr->sa_family != AF_INET) continue;
+    if ((each->ifa_flags & IFF_LOOPBACK) != 0 || (each->ifa_flags & IFF_UP) == 0) continue;
+    sockaddr_in at{};
+    std::memcpy(&at, each->ifa_addr, sizeof at);
+    append(at.sin_addr.s_addr);
+  }
+  ::freeifaddrs(first);
+}
+
+// The main thread may hold a stream for ever; its text is lost then.
+void flush_what_is_free() {
+  for (std::FILE* stream : {stdout, stderr}) {
+    if (::ftrylockfile(stream) != 0) continue;
+    ::fflush_unlocked(stream);
+    ::funlockfile(stream);
+  }
+}
+
+// Signals are for the program's own threads.
+template <class Start> void without_signals(Start&& start) {
+  sigset_t all;
+  sigset_t before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  start();
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+}
+
+}  // namespace
+
+// A forked child must not keep the connections open: the death of its parent would not be seen.
+struct Watchdog::Forks {
+  static void prepare() {
+    if (Watchdog* const dog = current()) dog->connections_.lock();
+  }
+  static void go_on_in_parent() {
+    if (Watchdog* const dog = current()) dog->connections_.unlock();
+  }
+  static void go_on_in_child() {
+    Watchdog* const dog = current();
+    if (dog == nullptr) return;
+    current_watchdog = nullptr;
+    dog->link_.close();
+    dog->hub_.reset();
+    new std::thread(std::move(dog->thread_));  // does not run here, so nobody may join it
+    dog->connections_.unlock();
+  }
+  static void watch() {
+    static const int once = ::pthread_atfork(prepare, go_on_in_parent, go_on_in_child);
+    static_cast<void>(once);
+  }
+};
+
+// Where a rank dies, the launcher sends SIGTERM to the others, often before they could tell why.
+// The hub takes a moment to say it, unless the program treats the signal itself.
+struct Watchdog::Termination {
+  static inline std::atomic<bool> is_asked = false;
+
+  static void note(int) {
+    is_asked = true;
+    Watchdog* const dog = current_watchdog;
+    if (dog == nullptr) return obey();
+    dog->notify();  // one write
+  }
+  static void obey() {
+    ::signal(SIGTERM, SIG_DFL);
+    ::kill(::getpid(), SIGTERM);
+  }
+  static void watch() {
+    struct sigaction now {};
+    if (::sigaction(SIGTERM, nullptr, &now) != 0 || now.sa_handler != SIG_DFL) return;
+    now.sa_handler = note;
+    now.sa_flags = SA_RESTART;
+    ::sigaction(SIGTERM, &now, nullptr);
+  }
+};
+
+Watchdog* Watchdog::current() { return current_watchdog; }
+
+Watchdog::Watchdog(std::chrono::milliseconds limit)
+    : limit_(limit),
+      wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+      phase_due_(Clock::now() + limit) {
+  Forks::watch();
+  without_signals([&] { thread_ = std::thread([this] { run(); }); });
+  current_watchdog = this;
+  Termination::watch();
+}
+
+Watchdog::~Watchdog() {
+  {
+    const std::lock_guard lock(mutex_);
+    is_stopping_ = true;
+  }
+  notify();
+  if (thread_.joinable()) thread_.join();
+  if (current_watchdog == this) current_watchdog = nullptr;
+}
+
+void Watchdog::join(Communicator& job) {
+  rank_ = job.rank();
+  size_ = job.size();
+  auto invitation = std::make_unique<Invitation>();
+  FileDescriptor listener;
+  if (rank_ == 0) {
+    const bool is_one_host = job.local_size() == job.size();
+    listener = FileDescriptor(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    sockaddr_in at = endpoint(htonl(is_one_host ? INADDR_LOOPBACK : INADDR_ANY), 0);
+    socklen_t length = sizeof at;
+    auto* const generic = reinterpret_cast<sockaddr*>(&at);
+    const bool is_listening = listener && ::bind(listener.value(), generic, length) == 0 &&
+                              ::listen(listener.value(), SOMAXCONN) == 0 &&
+                              ::getsockname(listener.value(), generic, &length) == 0 &&
+                              ::getrandom(invitation->token, sizeof invitation->token, 0) ==
+                                  static_cast<ssize_t>(sizeof invitation->token);
+    if (is_listening) {
+      const auto append = [&](in_addr_t address) {
+        if (invitation->addresses < Invitation::most_addresses)
+          invitation->address[invitation->addresses++] = address;
+      };
+      invitation->port = at.sin_port;
+      if (is_one_host)
+        append(htonl(INADDR_LOOPBACK));
+      else
+        visit_addresses(append);
+    }
+  }
+  const core::Buffer bytes{invitation.get(), sizeof(Invitation), DType::u8, {}, {}};
+  core::Stream host;
+  job.broadcast(bytes, 0, host).wait();
+  std::unique_lock lock(mutex_);
+  invitation_ = std::move(invitation);
+  listener_ = std::move(listener);
+  phase_ = nullptr;
+  notify();
+  // From here on nobody dies unseen.
+  const auto limit = std::max<int>(invitation_->addresses, 1) * time_to_connect;
+  if (changed_.wait_for(lock, limit, [&] { return is_connected_; })) return;
+  obs::warning(
+      fmt::format("rank {} has no control link to rank 0: failures are noticed at their deadline "
+                  "only; let TCP pass between the hosts of the job",
+                  rank_));
+}
+
+void Watchdog::leave() noexcept {
+  std::unique_lock lock(mutex_);
+  is_leaving_ = true;
+  phase_ = "leaving the job";
+  phase_due_ = Clock::now() + limit_;
+  outbox_.push_back({Frame::Kind::goodbye});
+  notify();
+  // The hub goes last, so that nobody takes its end for a death.
+  if (rank_ == 0) changed_.wait_for(lock, time_for_goodbyes, [&] { return have_all_left_; });
+}
+
+std::string Watchdog::missing(const Question& question) {
+  std::unique_lock lock(mutex_);
+  if (!is_connected_) return {};
+  answer_.reset();
+  outbox_.push_back({Frame::Kind::question, rank_, 0, encoded(question)});
+  notify();
+  changed_.wait_for(lock, time_for_an_answer, [&] { return answer_.has_value(); });
+  return answer_.value_or("");
+}
+
+void Watchdog::suspect(const std::string& why) noexcept {
+  enqueue({Frame::Kind::suspicion, rank_, 0, why});
+}
+
+bool Watchdog::is_first_failure(int code, const std::string& why) noexcept {
+  enqueue({Frame::Kind::failure, rank_, code, why});
+  std::unique_lock lock(mutex_);
+  if (end_due_) return false;
+  if (!is_connected_) return true;
+  changed_.wait_for(lock, time_for_a_verdict, [&] { return verdict_ || end_due_; });
+  return verdict_.value_or(!end_due_);
+}
+
+void Watchdog::let_the_first_end() noexcept {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!end_due_) end_due_ = Clock::now() + time_to_notice;
+  }
+  notify();
+  std::this_thread::sleep_for(2 * time_to_notice);
+}
+
+void Watchdog::enqueue(Frame frame) noexcept {
+  try {
+    const std::lock_guard lock(mutex_);
+    outbox_.push_back(std::move(frame));
+  } catch (...) {
+    return;  // no memory: the others see the link break
+  }
+  notify();
+}
+
+void Watchdog::notify() noexcept {
+  const std::uint64_t one = 1;
+  [[maybe_unused]] const auto written = ::write(wake_.value(), &one, sizeof one);
+}
+
+void Watchdog::run() noexcept {
+  try {
+    while (true) {
+      bool is_last = false;
+      {
+        const std::lock_guard lock(mutex_);
+        is_last = is_stopping_;
+      }
+      {
+        const std::lock_guard lock(connections_);
+        work(Clock::now());
+      }
+      if (is_last) return;
+      wait_for_news();
+    }
+  } catch (...) {
+    // Out of memory: the process goes on without a watchdog.
+  }
+}
+
+void Watchdog::wait_for_news() {
+  std::vector<pollfd> wanted{{wake_.value(), POLLIN, 0}};
+  if (link_.is_open()) {
+    const int events = link_.has_unsent() ? POLLIN | POLLOUT : POLLIN;
+    wanted.push_back({link_.descriptor(), static_cast<short>(events), 0});
+  }
+  if (hub_) hub_->append_to(wanted);
+  bool is_urgent = hub_ && hub_->is_busy();
+  {
+    const std::lock_guard lock(mutex_);
+    is_urgent = is_urgent || end_due_ || is_leaving_;
+  }
+  ::poll(wanted.data(), wanted.size(), is_urgent ? 20 : 500);
+  std::uint64_t count = 0;
+  [[maybe_unused]] const auto got = ::read(wake_.value(), &count, sizeof count);
+}
+
+void Watchdog::work(Clock::time_point now) {
+  keep_time(now);
+  {
+    const std::lock_guard lock(mutex_);
+    if (listener_) hub_.emplace(std::move(listener_), invitation_->token_text(), size_);
+  }
+  connect_next(now);
+  deliver_outbox();
+  if (hub_) hub_->serve(now);
+  hear_hub(now);
+  if (link_.is_open() && now >= status_due_) {
+    link_.send({Frame::Kind::status, rank_, 0, encoded(own_status())});
+    status_due_ = now + between_statuses;
+  }
+  const std::lock_guard lock(mutex_);
+  if (!hub_ || !is_leaving_ || have_all_left_ || !hub_->have_all_left()) return;
+  hub_->say_goodbye();
+  have_all_left_ = true;
+  changed_.notify_all();
+}
+
+void Watchdog::notice_termination(Clock::time_point now) {
+  if (!Termination::is_asked) return;
+  const std::lock_guard lock(mutex_);
+  if (std::exchange(is_terminated_, true)) return;
+  const auto due = now + (rank_ == 0 ? time_to_tell_of_a_death : 2 * time_to_tell_of_a_death);
+  end_due_ = end_due_ ? std::min(*end_due_, due) : due;
+}
+
+void Watchdog::keep_time(Clock::time_point now) {
+  notice_termination(now);
+  const char* late = nullptr;
+  {
+    const std::lock_guard lock(mutex_);
+    if (end_due_ && now >= *end_due_) late = "";
+    if (phase_ != nullptr && now >= phase_due_) late = phase_;
+  }
+  if (late == nullptr) return;
+  if (*late == '\0') {
+    if (is_terminated_) {
+      flush_what_is_free();
+      Termination::obey();
+      std::this_thread::sleep_for(100ms);
+    }
+    end_process("");
+  }
+  end_process(fmt::format(
+      "{} not finished after {:g} s\n  where: pid {}\n  fix:   a rank did not start, stopped or "
+      "died: look at the other ranks' messages; where ranks are only slow, raise "
+      "LOCKSTEP_TIMEOUT\n",
+      late, static_cast<double>(limit_.count()) / 1000, getpid()));
+}
+
+// One address of rank 0's host after the other, until the hub there knows the token.
+void Watchdog::connect_next(Clock::time_point now) {
+  std::unique_lock lock(mutex_);
+  if (!invitation_ || is_connected_ || is_leaving_) return;
+  if (link_.is_open() && now < connect_due_) return;
+  if (next_address_ >= invitation_->addresses) return;
+  const sockaddr_in at = endpoint(invitation_->address[next_address_++], invitation_->port);
+  FileDescriptor socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!socket) return;
+  const int on = 1;
+  ::setsockopt(socket.value(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  ::connect(socket.value(), reinterpret_cast<const sockaddr*>(&at), sizeof at);
+  link_ = ControlLink(std::move(socket));
+  link_.send({Frame::Kind::hello, rank_, 0, invitation_->token_text()});
+  connect_due_ = now + time_to_connect;
+  status_due_ = now;
+}
+
+void Watchdog::deliver_outbox() {
+  std::vector<Frame> frames;
+  {
+    const std::lock_guard lock(mutex_);
+    if (!link_.is_open()) return;
+    frames.swap(outbox_);
+  }
+  link_.flush();
+  for (const Frame& frame : frames) link_.send(frame);
+}
+
+void Watchdog::hear_hub(Clock::time_point now) {
+  if (!link_.is_open()) return;
+  for (const Frame& frame : link_.receive()) take(frame);
+  if (!link_.is_open()) lose_hub(now);
+}
+
+void Watchdog::take(const Frame& frame) {
+  if (frame.kind == Frame::Kind::ask) status_due_ = {};
+  const std::lock_guard lock(mutex_);
+  is_connected_ = true;
+  if (frame.kind == Frame::Kind::answer) answer_ = frame.text;
+  if (frame.kind == Frame::Kind::verdict) verdict_ = frame.code == 1;
+  if (frame.kind == Frame::Kind::goodbye) is_leaving_ = true;
+  if (frame.kind == Frame::Kind::end && !end_due_) end_due_ = Clock::now() + time_to_notice;
+  changed_.notify_all();
+}
+
+void Watchdog::lose_hub(Clock::time_point now) {
+  const std::lock_guard lock(mutex_);
+  if (!is_connected_ || is_leaving_ || end_due_) return;
+  end_due_ = now + time_to_notice;
+  changed_.notify_all();
+  if (rank_ != 1) return;  // one tells it
+  const std::string text = fmt::format(
+      "[rank 1 of {}] rank 0 died\n  where: rank 1 of {}, control link\n  fix:   look for its own "
+      "last words above; else a signal (the launcher names it), the out-of-memory killer (dmesg), "
+      "or a call of exit()\n",
+      size_, size_);
+  [[maybe_unused]] const auto written = ::write(STDERR_FILENO, text.data(), text.size());
+}
+
+void Watchdog::end_process(const std::string& message) {
+  [[maybe_unused]] const auto written = ::write(STDERR_FILENO, message.data(), message.size());
+  flush_what_is_free();
+  ::_exit(4);
+}
+
+}  // namespace lockstep::comm
