@@ -15,13 +15,16 @@ function(lockstep_test_executable target)
   endif()
 endfunction()
 
-# lockstep_layer_tests(<layer> SOURCES x_test.cpp ... [LABEL unit|ranks|slow|...] [PRIVATE_LIBS ...])
-# makes <layer>_tests (<layer>_<label>_tests for a label other than unit), which links the layer and
-# those below it only.
+# lockstep_layer_tests(<layer> SOURCES x_test.cpp ... [LABEL unit|ranks|slow|...] [TIMEOUT seconds]
+#   [PRIVATE_LIBS ...]) makes <layer>_tests (<layer>_<label>_tests for a label other than unit), which
+# links the layer and those below it only.
 function(lockstep_layer_tests layer)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "" "LABEL" "SOURCES;PRIVATE_LIBS")
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "LABEL;TIMEOUT" "SOURCES;PRIVATE_LIBS")
   if(NOT arg_SOURCES)
     return()
+  endif()
+  if(NOT arg_TIMEOUT)
+    set(arg_TIMEOUT 300)
   endif()
   set(target ${layer}_tests)
   if(NOT arg_LABEL)
@@ -37,13 +40,20 @@ function(lockstep_layer_tests layer)
     DISCOVERY_TIMEOUT 60
     TEST_PREFIX ${layer}.
     WORKING_DIRECTORY ${LOCKSTEP_TEST_DIRECTORY}
-    PROPERTIES LABELS "${arg_LABEL}" TIMEOUT 300)
+    PROPERTIES LABELS "${arg_LABEL}" TIMEOUT ${arg_TIMEOUT})
 endfunction()
 
-# lockstep_mpi_tests(<name> SOURCES x_test.cpp ... RANKS n ... [PRIVATE_LIBS ...]) makes <name>_mpi_tests
-# on the whole library and registers each case once per rank count, run under mpirun.
+# lockstep_mpi_tests(<name> SOURCES x_test.cpp ... RANKS n ... [LABEL mpi|slow] [TIMEOUT seconds]
+#   [PRIVATE_LIBS ...]) makes <name>_mpi_tests on the whole library and registers each case once per
+# rank count, run under mpirun.
 function(lockstep_mpi_tests name)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;RANKS;PRIVATE_LIBS")
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "LABEL;TIMEOUT" "SOURCES;RANKS;PRIVATE_LIBS")
+  if(NOT arg_LABEL)
+    set(arg_LABEL mpi)
+  endif()
+  if(NOT arg_TIMEOUT)
+    set(arg_TIMEOUT 300)
+  endif()
   set(target ${name}_mpi_tests)
   lockstep_test_executable(${target} SOURCES ${arg_SOURCES} LIBS lockstep ${arg_PRIVATE_LIBS})
   foreach(ranks IN LISTS arg_RANKS)
@@ -56,7 +66,7 @@ function(lockstep_mpi_tests name)
       TEST_PREFIX mpi${ranks}.
       TEST_LIST ${target}_${ranks}
       WORKING_DIRECTORY ${LOCKSTEP_TEST_DIRECTORY}
-      PROPERTIES LABELS mpi PROCESSORS ${ranks} TIMEOUT 300)
+      PROPERTIES LABELS ${arg_LABEL} PROCESSORS ${ranks} TIMEOUT ${arg_TIMEOUT})
   endforeach()
   set_property(TARGET ${target} PROPERTY CROSSCOMPILING_EMULATOR)
 endfunction()

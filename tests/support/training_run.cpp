@@ -1,5 +1,6 @@
 #include "tests/support/training_run.h"
 
+#include "lockstep/base/error.h"
 #include "lockstep/core/random.h"
 #include "lockstep/nn/activation.h"
 #include "lockstep/nn/conv.h"
@@ -10,6 +11,7 @@
 #include "lockstep/ops/random.h"
 #include "lockstep/ops/rows.h"
 #include "lockstep/optim/sgd.h"
+#include "lockstep/parallel/checkpoint.h"
 #include "lockstep/tensor/create.h"
 #include "lockstep/tensor/views.h"
 
@@ -22,12 +24,13 @@ Tensor labels(std::int64_t count, int step) {
   return y;
 }
 
-// Exchanges the first two quarters, which are the first two of four equal shards.
-Tensor permuted(const Tensor& rows) {
-  const std::int64_t quarter = rows.size(0) / 4;
+Tensor with_exchanged(const Tensor& rows, std::pair<int, int> shards, int total) {
+  if (shards.first == shards.second) return rows;
   Tensor result = copied(rows);
-  copy_elements(sliced_view(rows, 0, 0, quarter), sliced_view(result, 0, quarter, 2 * quarter));
-  copy_elements(sliced_view(rows, 0, quarter, 2 * quarter), sliced_view(result, 0, 0, quarter));
+  const core::Range a = core::part_of(rows.size(0), shards.first, total);
+  const core::Range b = core::part_of(rows.size(0), shards.second, total);
+  copy_elements(sliced_view(rows, 0, a.begin, a.end), sliced_view(result, 0, b.begin, b.end));
+  copy_elements(sliced_view(rows, 0, b.begin, b.end), sliced_view(result, 0, a.begin, a.end));
   return result;
 }
 
@@ -49,32 +52,49 @@ ShardedBatch batch_of(const TrainingRun& run, int step, const core::ShardRange& 
   const Shape shape = run.model == Model::mlp ? Shape{count, 8} : Shape{count, 6, 6, 1};
   const Tensor x = normal(shape);
   const Tensor y = labels(count, step);
-  return run.permutes_shards ? sharded(permuted(x), permuted(y), shards) : sharded(x, y, shards);
+  return sharded(with_exchanged(x, run.exchanged, shards.total),
+                 with_exchanged(y, run.exchanged, shards.total), shards);
 }
 
-std::unique_ptr<nn::Module> model_for(Model model) {
+std::unique_ptr<nn::Module> model_for(Model model, bool has_dropout) {
   const core::RandomScope keys(7, 0, 0);
+  const double dropped = has_dropout ? 1 : 0;
   if (model == Model::mlp) {
-    return std::make_unique<nn::Sequential>(nn::Linear(8, 33), nn::Relu(), nn::Dropout(0.3),
-                                            nn::Linear(33, 17), nn::Tanh(), nn::Linear(17, 3));
+    return std::make_unique<nn::Sequential>(nn::Linear(8, 33), nn::Relu(),
+                                            nn::Dropout(0.3 * dropped), nn::Linear(33, 17),
+                                            nn::Tanh(), nn::Linear(17, 3));
   }
   const std::int64_t channels = model == Model::cnn ? 5 : 128;
   return std::make_unique<nn::Sequential>(
       nn::Conv2d(1, channels, {.padding = 1}), nn::BatchNorm(channels), nn::Relu(), nn::MaxPool2d(),
-      nn::Dropout(0.2), nn::Flatten(), nn::Linear(9 * channels, 3));
+      nn::Dropout(0.2 * dropped), nn::Flatten(), nn::Linear(9 * channels, 3));
 }
 
 std::uint64_t fingerprint_after(World& world, const TrainingRun& run) {
-  const auto model = model_for(run.model);
+  return fingerprint_after(world, run, {0, run.steps, {}});
+}
+
+std::uint64_t fingerprint_after(World& world, const TrainingRun& run, const Stage& stage) {
+  const auto model = model_for(run.model, run.has_dropout);
   optim::Sgd sgd(model->parameters(), {.lr = 0.05, .momentum = 0.9});
   DataParallel ranks(*model, sgd, world, run.options);
-  for (int step = 0; step < run.steps; ++step) {
+  if (stage.first > 0) {
+    parallel::Checkpoint saved{model->state(), sgd.state(), {}, {}};
+    check<IoError>(parallel::load_checkpoint(stage.folder, saved, world.communicator()), [&] {
+      return Complaint{stage.folder.string() + " holds no checkpoint", "save one first"};
+    });
+    ranks.resume_at(saved.progress.step);
+  }
+  for (int step = stage.first; step < stage.last; ++step) {
     ranks.step(batch_of(run, step, world.shards()),
                [&](const Part& part) { return cross_entropy((*model)(part.x), part.y); });
   }
   ranks.gather_optimizer_state();
-  State everything = model->state();
-  for (const auto& entry : sgd.state()) everything.push_back(entry);
+  const parallel::Checkpoint end{
+      model->state(), sgd.state(), {ranks.steps(), run.options.seed, 0, 0}, {}};
+  if (!stage.folder.empty()) parallel::save_checkpoint(stage.folder, end, world.communicator());
+  State everything = end.model;
+  everything.insert(everything.end(), end.optimizer.begin(), end.optimizer.end());
   return fingerprint(everything);
 }
 
