@@ -77,8 +77,8 @@ def refuse(message: str) -> NoReturn:
     raise SystemExit(2)
 
 
-def launch(options: argparse.Namespace) -> Shared:
-    """Runs the ranks, each pinned to one core from its first instruction on."""
+def launch(options: argparse.Namespace, run, total: int) -> Shared:
+    """Calls `run` on every rank, each pinned to one core from its first instruction on; `total` steps are timed."""
     import rank
 
     cores = sorted(os.sched_getaffinity(0))
@@ -86,11 +86,11 @@ def launch(options: argparse.Namespace) -> Shared:
         refuse(f"{options.ranks} ranks need a core each, this process may use {len(cores)}")
     os.environ.update(OMP_NUM_THREADS="1", TORCHINDUCTOR_COMPILE_THREADS="1")
     os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
-    shared = rank.Shared.create(options.ranks, options.warmup + options.steps)
+    shared = rank.Shared.create(options.ranks, total)
     context = multiprocessing.get_context("spawn")
     with tempfile.TemporaryDirectory() as folder:
         meeting_point = str(Path(folder) / "store")
-        processes = [context.Process(target=rank.run, args=(r, options, shared, meeting_point))
+        processes = [context.Process(target=run, args=(r, options, shared, meeting_point))
                      for r in range(options.ranks)]  # fmt: skip
         for process, core in zip(processes, cores):
             os.sched_setaffinity(0, {core})
@@ -177,7 +177,9 @@ def main() -> int:
         print(HOW_TO_INSTALL.format(python=sys.executable), file=sys.stderr)
         return 3
     complete(options)
-    shared = launch(options)
+    import rank
+
+    shared = launch(options, rank.run, options.warmup + options.steps)
     measured = counters(options, shared)
     if options.losses:
         Path(options.losses).write_text("".join(f"{loss:.9g}\n" for loss in mean_losses(shared)))
