@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <functional>
 
+#include "benchmarks/combine.h"
 #include "lockstep/core/stream.h"
 
 namespace lockstep::bench {
@@ -125,7 +126,7 @@ CollectiveTimes CollectiveTiming::measure(const CollectiveCase& on, Placement pl
   }
   std::vector<Timing> timings;
   for (Contender& contender : all) {
-    combine(contender.seconds, comm::Reduce::max);
+    combine(ranks_, contender.seconds, comm::Reduce::max);
     timings.push_back(timing_of(contender.seconds));
   }
   CollectiveTimes times{.ours = timings[0]};
@@ -135,16 +136,9 @@ CollectiveTimes CollectiveTiming::measure(const CollectiveCase& on, Placement pl
                            [](const Timing& a, const Timing& b) { return a.median < b.median; });
   }
   if (timings.size() == (has_limit ? 4U : 2U)) times.mpi = timings.back();
-  std::vector<double> wrong{static_cast<double>(wrong_)};
-  combine(wrong, comm::Reduce::sum);
-  times.wrong = static_cast<std::int64_t>(wrong[0]);
+  times.wrong =
+      static_cast<std::int64_t>(combine(ranks_, static_cast<double>(wrong_), comm::Reduce::sum));
   return times;
-}
-
-void CollectiveTiming::combine(std::vector<double>& values, comm::Reduce how) {
-  const core::Buffer all{
-      values.data(), static_cast<std::int64_t>(values.size()), DType::f64, {}, {}};
-  ranks_.all_reduce(all, all, how, core::current_stream({})).wait();
 }
 
 double signature_check_seconds(comm::Communicator& ranks) {
@@ -177,8 +171,7 @@ double signature_check_seconds(comm::Communicator& ranks) {
     const auto at = static_cast<std::size_t>(pair);
     differences.push_back(checked[at] - unchecked[at]);
   }
-  const core::Buffer all{differences.data(), pairs, DType::f64, {}, {}};
-  ranks.all_reduce(all, all, comm::Reduce::max, core::current_stream({})).wait();
+  combine(ranks, differences, comm::Reduce::max);
   return std::max(0.0, quantile(differences, 0.5));
 }
 

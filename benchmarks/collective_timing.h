@@ -47,7 +47,6 @@ class CollectiveTiming {
   std::vector<Contender> contenders(const CollectiveCase& on, Placement placement);
   void repeat(const CollectiveCase& on, Placement placement, std::int64_t index,
               std::vector<Contender>& all);
-  void combine(std::vector<double>& values, comm::Reduce how);
 
   comm::Communicator& ranks_;
   CollectiveTimingOptions options_;

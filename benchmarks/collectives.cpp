@@ -11,8 +11,8 @@
 #include "benchmarks/collective_case.h"
 #include "benchmarks/collective_timing.h"
 #include "benchmarks/harness.h"
+#include "benchmarks/transports.h"
 #include "lockstep/base/error.h"
-#include "lockstep/comm/transport.h"
 #include "lockstep/comm/world.h"
 #include "src/programs/command_line.h"
 
@@ -229,28 +229,14 @@ class Table {
   std::vector<Entry> entries_;
 };
 
-// What --transport asks for; nothing where it is the world's own.
-std::unique_ptr<comm::Communicator> made_for(const std::string& transport, World& world) {
-  if (transport == "self") {
-    require(world.size() == 1, fmt::format("--transport self on {} ranks", world.size()),
-            "start it without mpirun, or leave --transport out");
-    return comm::self();
-  }
-  if (transport == "mpi") return comm::mpi();
-  if (transport == "shm") return comm::shm(world.communicator());
-  return nullptr;
-}
-
 void run(const Settings& settings, World& world) {
-  const auto made = made_for(settings.transport, world);
+  const auto made = joined_over(settings.transport, world);
   Table(settings, made ? *made : world.communicator()).run();
 }
 
 void add_flags(programs::CommandLine& line, Settings& settings) {
   line.add({.name = "--op", .meaning = "collective", .choices = collective_names()}, settings.op);
-  line.add({.name = "--transport",
-            .meaning = "what moves the data",
-            .choices = {"auto", "self", "mpi", "shm"}},
+  line.add({.name = "--transport", .meaning = "what moves the data", .choices = transport_names()},
            settings.transport);
   line.add({.name = "--memory",
             .meaning = "where buffers lie: memory that the transport moves fastest, or any",

@@ -87,6 +87,24 @@ Timing timing_of(const std::vector<double>& seconds) {
           static_cast<std::int64_t>(seconds.size())};
 }
 
+// The number of values below the median is binomial: leave out as many at each end as keeps the
+// chance that it lies beyond below 2.5 %.
+Interval median_interval(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  const auto n = static_cast<double>(values.size());
+  double chance = std::pow(0.5, n);  // that exactly `out` values are below
+  double below = chance;
+  std::size_t out = 0;
+  while (below <= 0.025 && out < values.size()) {
+    ++out;
+    chance *= (n - static_cast<double>(out) + 1) / static_cast<double>(out);
+    below += chance;
+  }
+  constexpr double infinity = std::numeric_limits<double>::infinity();
+  if (out == 0) return {-infinity, infinity};
+  return {values[out - 1], values[values.size() - out]};
+}
+
 double now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }

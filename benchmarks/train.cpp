@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "benchmarks/batches.h"
+#include "benchmarks/combine.h"
 #include "benchmarks/harness.h"
 #include "benchmarks/workloads.h"
 #include "lockstep/base/error.h"
@@ -17,12 +19,9 @@
 #include "lockstep/core/random.h"
 #include "lockstep/core/shard.h"
 #include "lockstep/io/safetensors.h"
-#include "lockstep/ops/random.h"
 #include "lockstep/ops/rows.h"
-#include "lockstep/ops/views.h"
 #include "lockstep/parallel/data_parallel.h"
 #include "lockstep/tensor/create.h"
-#include "lockstep/tensor/views.h"
 #include "src/programs/command_line.h"
 
 namespace lockstep::bench {
@@ -46,44 +45,6 @@ struct Settings {
   std::string inputs;
 };
 
-struct Part {
-  Tensor x;
-  Tensor y;
-  std::int64_t count = 0;
-};
-struct Batch {
-  std::int64_t count = 0;
-  std::vector<Part> parts;
-};
-
-// The batches that all ranks train on together: x [batches, batch, ...], y [batches, batch].
-struct Inputs {
-  Tensor x;
-  Tensor y;
-
-  std::int64_t batches() const { return x.size(0); }
-};
-
-Inputs random_inputs(const Workload& workload, std::int64_t batches, std::int64_t batch) {
-  core::manual_seed(1);
-  const std::int64_t samples = batches * batch;
-  const Tensor x = normal({samples, workload.sample_shape.elements()});
-  const Tensor classes = uniform({samples}, {.high = static_cast<double>(workload.classes)});
-  Shape shape{batches, batch};
-  for (const std::int64_t size : workload.sample_shape) shape.append(size);
-  return {reshape(x, shape), reshape(cast(classes, DType::i64), {batches, batch})};
-}
-
-// Samples `range` of batch `index`, copied to memory of their own.
-Part part_of_batch(const Inputs& inputs, std::int64_t index, core::Range range) {
-  const auto rows = [&](const Tensor& all) {
-    const Tensor batch = sliced_view(all, 0, index, index + 1);
-    const Tensor part = copied(sliced_view(batch, 1, range.begin, range.end));
-    return reshaped_view(part, part.shape().without(0));
-  };
-  return {rows(inputs.x), rows(inputs.y), range.count()};
-}
-
 // What one rank measured.
 struct Measured {
   std::vector<double> step_seconds;
@@ -92,17 +53,6 @@ struct Measured {
   double peak_mib = 0;
   double limit_seconds = 0;
 };
-
-// Element by element over all ranks.
-void combine(World& world, std::vector<double>& values, comm::Reduce how) {
-  const core::Buffer buffer{values.data(), static_cast<std::int64_t>(values.size()), DType::f64};
-  world.communicator().all_reduce(buffer, buffer, how, core::current_stream({})).wait();
-}
-double combine(World& world, double value, comm::Reduce how) {
-  std::vector<double> one{value};
-  combine(world, one, how);
-  return one[0];
-}
 
 Tail tail_named(const std::string& name) {
   if (name == "plain") return Tail::plain;
@@ -154,16 +104,7 @@ class Training {
     const core::Range mine =
         settings_.is_solo ? core::part_of(settings_.batch, launched_.rank(), launched_.size())
                           : core::Range{0, settings_.batch};
-    const core::ShardRange shards = world().shards();
-    for (std::int64_t i = 0; i < count; ++i) {
-      Batch& batch = batches_.emplace_back();
-      batch.count = mine.count();
-      for (int shard = shards.first; shard < shards.last; ++shard) {
-        const core::Range part = core::part_of(mine.count(), shard, shards.total);
-        batch.parts.push_back(
-            part_of_batch(inputs, i, {mine.begin + part.begin, mine.begin + part.end}));
-      }
-    }
+    batches_ = cut_batches(inputs, mine, world().shards());
   }
 
   void write_inputs(const Inputs& inputs) {
@@ -201,11 +142,11 @@ class Training {
 
 // The slowest rank's figures; losses are means over ranks that train alone.
 void gather(World& world, bool is_solo, Measured& measured) {
-  combine(world, measured.step_seconds, comm::Reduce::max);
-  combine(world, measured.wait_seconds, comm::Reduce::max);
-  measured.peak_mib = combine(world, measured.peak_mib, comm::Reduce::max);
-  measured.limit_seconds = combine(world, measured.limit_seconds, comm::Reduce::max);
-  if (is_solo) combine(world, measured.losses, comm::Reduce::mean);
+  combine(world.communicator(), measured.step_seconds, comm::Reduce::max);
+  combine(world.communicator(), measured.wait_seconds, comm::Reduce::max);
+  measured.peak_mib = combine(world.communicator(), measured.peak_mib, comm::Reduce::max);
+  measured.limit_seconds = combine(world.communicator(), measured.limit_seconds, comm::Reduce::max);
+  if (is_solo) combine(world.communicator(), measured.losses, comm::Reduce::mean);
 }
 
 void write_losses(const std::string& file, const std::vector<double>& losses) {

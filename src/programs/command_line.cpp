@@ -55,18 +55,6 @@ std::string bytes_text(std::int64_t bytes) {
          (power == 0 ? std::string() : std::string(1, byte_suffixes[power - 1]));
 }
 
-std::optional<std::int64_t> bytes_of(std::string_view text) {
-  const std::size_t power = text.empty() ? std::string_view::npos : byte_suffixes.find(text.back());
-  if (power != std::string_view::npos) text.remove_suffix(1);
-  std::int64_t value = 0;
-  const auto [stop, status] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (status != std::errc{} || stop != text.data() + text.size()) return std::nullopt;
-  const std::int64_t unit =
-      power == std::string_view::npos ? 1 : std::int64_t{1} << (10 * (power + 1));
-  if (value > std::numeric_limits<std::int64_t>::max() / unit) return std::nullopt;
-  return value * unit;
-}
-
 std::string described(const Flag& flag) {
   return flag.fallback.empty() ? flag.meaning : fmt::format("{} [{}]", flag.meaning, flag.fallback);
 }
@@ -107,6 +95,18 @@ std::string footer() {
 }
 
 }  // namespace
+
+std::optional<std::int64_t> bytes_of(std::string_view text) {
+  const std::size_t power = text.empty() ? std::string_view::npos : byte_suffixes.find(text.back());
+  if (power != std::string_view::npos) text.remove_suffix(1);
+  std::int64_t value = 0;
+  const auto [stop, status] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (status != std::errc{} || stop != text.data() + text.size()) return std::nullopt;
+  const std::int64_t unit =
+      power == std::string_view::npos ? 1 : std::int64_t{1} << (10 * (power + 1));
+  if (value > std::numeric_limits<std::int64_t>::max() / unit) return std::nullopt;
+  return value * unit;
+}
 
 int launched_rank() {
   for (const char* name : {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK"}) {

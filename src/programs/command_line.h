@@ -7,6 +7,7 @@
 #include <limits>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace lockstep::programs {
@@ -57,6 +58,9 @@ class CommandLine {
   std::string purpose_;
   std::vector<Entry> entries_;
 };
+
+// "64K" as 65536: a whole number, or one with the suffix K, M or G; nothing for any other text.
+std::optional<std::int64_t> bytes_of(std::string_view text);
 
 // The rank that the launcher (mpirun, srun --mpi) gave this process, before it joins the job; 0 for
 // a plain process.
