@@ -22,7 +22,7 @@ constexpr std::array known{
     Setting{"LOCKSTEP_THREADS", "threads of each rank", "1"},
     Setting{"LOCKSTEP_TIMEOUT", "seconds that a collective may take", "300"},
     Setting{"LOCKSTEP_TRACE", "file for the trace of operations", "none"},
-    Setting{"LOCKSTEP_TRANSPORT", "how launched ranks are joined: auto, mpi, shm, hybrid", "mpi"},
+    Setting{"LOCKSTEP_TRANSPORT", "how launched ranks are joined: auto, mpi, shm, hybrid", "auto"},
 };
 
 std::vector<std::string_view> known_names() {

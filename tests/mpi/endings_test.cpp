@@ -87,7 +87,7 @@ TEST(Endings, ARankThatNeverCallsEndsTheJobAtTheDeadlineWithFour) {
       AllOf(HasSubstr("[rank 0 of 2] barrier #2 not finished after 1 s"),
             ContainsRegex("fix:   rank 1 \\(host .*, pid [0-9]+\\) never arrived; its last op "
                           "was broadcast #1 \\(.*\\) at .*, finished [0-9.]+ s ago; where ranks"),
-            HasSubstr("where: rank 0 of 2, cpu, transport mpi, endings.cpp:")));
+            HasSubstr("where: rank 0 of 2, cpu, transport shm, endings.cpp:")));
   EXPECT_LT(missing.seconds, 30);
 }
 
@@ -161,7 +161,7 @@ TEST(Endings, AProgramThatInitialisedMpiKeepsIt) {
 
 TEST(Endings, APlainProcessIsAWorldOfOneWithoutMpi) {
   EXPECT_THAT(ending(0, "size").output, HasSubstr("size 1 over self"));
-  EXPECT_THAT(ending(2, "size").output, HasSubstr("size 2 over mpi"));
+  EXPECT_THAT(ending(2, "size").output, HasSubstr("size 2 over shm"));
 }
 
 TEST(Endings, MoreRanksThanCoresAreWarnedAboutOnceAndGoOn) {

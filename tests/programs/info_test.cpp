@@ -43,7 +43,7 @@ TEST(Info, PrintsOnceForAllRanks) {
   const Outcome outcome = run_on_ranks(2, info);
   EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
   EXPECT_EQ(count(outcome.out, "Backends"), 1U);
-  EXPECT_THAT(outcome.out, HasSubstr("2 over mpi\n"));
+  EXPECT_THAT(outcome.out, HasSubstr("2 over shm\n"));
   EXPECT_THAT(outcome.out, HasSubstr(": 2 ranks\n"));
 }
 

@@ -16,7 +16,7 @@ namespace lockstep {
 namespace comm {
 struct Job;
 class Watchdog;
-}
+}  // namespace comm
 
 struct WorldOptions {
   int shards = 0;  // of the global batch; 0: LOCKSTEP_SHARDS, else the number of ranks
