@@ -1,13 +1,14 @@
 #include "kernels/cpu/onednn_primitives.h"
 
-#include <omp.h>
-
 #include <string>
 
 #include "kernels/cpu/activation.h"
 #include "kernels/cpu/convert.h"
 #include "kernels/cpu/host.h"
 #include "kernels/cpu/onednn.h"
+
+// OpenMP's; <omp.h> is the compiler's own, which clang's tools cannot read where it is GCC's.
+extern "C" void omp_set_num_threads(int);
 
 namespace lockstep::kernels::cpu::onednn {
 namespace {
@@ -78,12 +79,12 @@ void reorder_to(const dnnl::memory& to, const dnnl::memory& from) {
 
 dnnl::memory packed(const dnnl::memory::desc& plain, const dnnl::memory::desc& wanted,
                     const void* weights, PackedKey key, std::uint64_t primitive) {
-  const dnnl::memory source = memory_at(plain, weights);
+  dnnl::memory source = memory_at(plain, weights);
   if (wanted == plain) return source;
   key.data = weights;
   key.version = key.version * 0x9e3779b97f4a7c15U + primitive;
   const PackedBlock block = packed_block(key, wanted.get_size());
-  const dnnl::memory target = memory_at(wanted, block.data);
+  dnnl::memory target = memory_at(wanted, block.data);
   if (block.is_filled) return target;
   reorder_to(target, source);
   return target;

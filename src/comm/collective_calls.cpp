@@ -148,8 +148,9 @@ Result CollectiveCalls<Result>::all_to_all_v(ConstBuffer in, Buffer out, Counts 
 
 template <class Result>
 Result CollectiveCalls<Result>::broadcast(Buffer data, int root, core::Stream& after, Site site) {
-  return submit({.op = Op::broadcast, .root = root, .in = {}, .out = std::move(data), .site = site},
-                after);
+  Call call{.op = Op::broadcast, .root = root, .in = {}, .out = {}, .site = site};
+  call.out = std::move(data);
+  return submit(std::move(call), after);
 }
 
 template <class Result>
@@ -160,8 +161,9 @@ Result CollectiveCalls<Result>::send(ConstBuffer data, int peer, core::Stream& a
 
 template <class Result>
 Result CollectiveCalls<Result>::receive(Buffer data, int peer, core::Stream& after, Site site) {
-  return submit({.op = Op::receive, .root = peer, .in = {}, .out = std::move(data), .site = site},
-                after);
+  Call call{.op = Op::receive, .root = peer, .in = {}, .out = {}, .site = site};
+  call.out = std::move(data);
+  return submit(std::move(call), after);
 }
 
 template class CollectiveCalls<Work>;

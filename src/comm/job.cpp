@@ -16,7 +16,7 @@ namespace {
 
 std::string asked_transport() {
   constexpr std::array<std::string_view, 4> known{"auto", "mpi", "shm", "hybrid"};
-  const std::string asked = setting("LOCKSTEP_TRANSPORT").value_or("auto");
+  std::string asked = setting("LOCKSTEP_TRANSPORT").value_or("auto");
   check<UsageError>(std::find(known.begin(), known.end(), asked) != known.end(), [&] {
     return Complaint{fmt::format("environment: LOCKSTEP_TRANSPORT={} is no transport", asked),
                      "give auto, mpi, shm or hybrid"};

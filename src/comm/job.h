@@ -15,8 +15,8 @@ struct Job {
 };
 
 // The ranks of the MPI communicator with that handle (MPI_COMM_WORLD without one), by the transport
-// that LOCKSTEP_TRANSPORT names. auto, the default, is shared memory on one host, hybrid on several,
-// and mpi, with a logged reason, where a host has no shared memory to give. Collective.
+// that LOCKSTEP_TRANSPORT names. auto, the default, is shared memory on one host, hybrid on
+// several, and mpi, with a logged reason, where a host has no shared memory to give. Collective.
 Job joined_job(std::optional<int> mpi_communicator);
 
 // Ranks of several hosts: shared memory within a host, MPI between them. Collective; DeviceError,

@@ -1,6 +1,7 @@
 #include "src/comm/mpi_job.h"
 
 #include <chrono>
+#include <new>
 #include <string>
 #include <vector>
 
@@ -84,7 +85,8 @@ void MpiJob::abandon() {
 void MpiJob::tell(const CommError& why) noexcept {
   if (has_told_ || told_) return;
   has_told_ = true;
-  auto* farewell = new Farewell;
+  auto* farewell = new (std::nothrow) Farewell;
+  if (farewell == nullptr) return;
   MPI_Comm_rank(control_, &farewell->notice.rank);
   write_text(why.problem(), farewell->notice.problem);
   write_text(why.where(), farewell->notice.where);

@@ -80,7 +80,7 @@ void ShmCall::write_addresses(CallSlot& slot, std::span<const core::ConstBuffer>
   // An all_to_all in place would overwrite what its peers have not read.
   const bool is_in_place = !buffers.empty() && buffers.front().data == call_.out.data;
   slot.has_shared_inputs =
-      buffers.size() <= CallSlot::most_inputs && !(call_.op == Op::all_to_all && is_in_place);
+      buffers.size() <= CallSlot::most_inputs && (call_.op != Op::all_to_all || !is_in_place);
   for (std::size_t i = 0; i < buffers.size() && slot.has_shared_inputs; ++i) {
     const auto address = team_.arena->address_of(buffers[i].data, buffers[i].bytes());
     slot.has_shared_inputs = address.has_value();

@@ -14,6 +14,7 @@
 
 #include <array>
 #include <atomic>
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <cstring>
@@ -367,7 +368,8 @@ void Watchdog::connect_next(Clock::time_point now) {
   if (!socket) return;
   const int on = 1;
   ::setsockopt(socket.value(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-  ::connect(socket.value(), reinterpret_cast<const sockaddr*>(&at), sizeof at);
+  const int status = ::connect(socket.value(), reinterpret_cast<const sockaddr*>(&at), sizeof at);
+  if (status != 0 && errno != EINPROGRESS) return;
   link_ = ControlLink(std::move(socket));
   link_.send({Frame::Kind::hello, rank_, 0, invitation_->token_text()});
   connect_due_ = now + time_to_connect;

@@ -160,7 +160,7 @@ namespace {
 }
 
 Manifest verified(const fs::path& path) {
-  const Manifest manifest = manifest_of(path);
+  Manifest manifest = manifest_of(path);
   for (const char* name : {model_name, optimizer_name}) {
     if (!manifest.files.contains(name))
       refuse(path, fmt::format("its manifest does not list {}", name));

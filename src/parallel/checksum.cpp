@@ -22,9 +22,9 @@ using Vector = std::uint64_t __attribute__((vector_size(lanes * sizeof(std::uint
     }
   }
   std::uint64_t sum = 0;
-  for (std::size_t i = 0; i < vectors; ++i) {
+  for (const Vector& partial : sums) {
     for (std::size_t lane = 0; lane < lanes; ++lane)
-      sum = sum * 0x9e3779b97f4a7c15U + sums[i][lane];
+      sum = sum * 0x9e3779b97f4a7c15U + partial[lane];
   }
   for (; done < bytes; done += sizeof sum) {
     std::uint64_t word = 0;
