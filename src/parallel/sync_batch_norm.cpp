@@ -104,7 +104,8 @@ struct SyncedBatchNorm {
     const std::int64_t channels = weight.elements();
     Moments moments(channels);
     if (x.elements() == 0) return moments;
-    moments.count = static_cast<double>(x.elements() / channels);
+    const std::int64_t rows = x.elements() / channels;
+    moments.count = static_cast<double>(rows);
     const Tensor mean = zeros({channels}, on_host);
     const Tensor variance = zeros({channels}, on_host);
     BatchNormCall call = call_of(x, weight);
@@ -147,7 +148,7 @@ struct SyncedBatchNorm {
     const Tensor deviation = kept[3].tensor();
     const double share = 1 / std::max(1.0, kept[4].tensor().item());
     const auto as_x = [&](const Tensor& values) {
-      const Tensor converted = empty(values.shape(), {.dtype = x.dtype(), .device = x.device()});
+      Tensor converted = empty(values.shape(), {.dtype = x.dtype(), .device = x.device()});
       copy_elements(values, converted);
       return converted;
     };
