@@ -9,6 +9,7 @@
 #include <fstream>
 #include <functional>
 #include <random>
+#include <ranges>
 #include <string>
 #include <thread>
 
@@ -236,7 +237,7 @@ TEST(Shm, MoreCallsThanSlotsMayBeUnderWayOnOneRank) {
       const Buffer data{first + call * 4096, 1 + call % 4096, DType::f32, {}, memory};
       works.push_back(ranks.all_reduce(data, data, Reduce::sum, stream));
     }
-    for (auto work = works.rbegin(); work != works.rend(); ++work) work->wait();
+    for (comm::Work& work : std::views::reverse(works)) work.wait();
     for (int call = 0; call < calls; ++call)
       for (int i = 0; i <= call % 4096; ++i) ASSERT_EQ(first[call * 4096 + i], 6.0F);
   });
