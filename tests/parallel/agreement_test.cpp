@@ -19,7 +19,6 @@ namespace {
 
 using testing::AllOf;
 using testing::HasSubstr;
-using testing::MatchesRegex;
 
 // What every rank complains about where rank `odd` alone differs.
 std::vector<std::string> complaints(int size, int odd,
