@@ -62,9 +62,10 @@ TEST(BenchCollectives, FindsEveryCollectiveRightOnThreeRanks) {
   const Scratch scratch;
   for (const auto& [op, figures] : ops) {
     const std::string json = scratch / (op + ".json");
-    const Outcome outcome = run_on_ranks(
-        3, bench + " --op " + op +
-               " --root 0 --min 4000 --max 4000 --warmup 0 --repeats 2 --json " + json);
+    std::string command = bench;
+    command.append(" --root 0 --min 4000 --max 4000 --warmup 0 --repeats 2");
+    command.append(" --op ").append(op).append(" --json ").append(json);
+    const Outcome outcome = run_on_ranks(3, command);
     ASSERT_EQ(outcome.exit_code, 0) << op << outcome.err;
     const auto entries = entries_of(json);
     ASSERT_EQ(entries.size(), figures.second) << op;
@@ -82,9 +83,10 @@ TEST(BenchCollectives, FindsEveryTypeAndReductionRight) {
       {"f64", "product"}, {"f32", "mean"}, {"f16", "mean"}, {"bf16", "sum"}, {"i64", "min"},
       {"i8", "sum"},      {"u8", "max"},   {"bool", "min"}, {"bool", "max"}};
   for (const auto& [dtype, redop] : pairs) {
-    const Outcome outcome =
-        run_on_ranks(2, bench + " --min 80000 --max 80000 --warmup 0 --repeats 1 --dtype " + dtype +
-                            " --redop " + redop);
+    std::string command = bench;
+    command.append(" --min 80000 --max 80000 --warmup 0 --repeats 1");
+    command.append(" --dtype ").append(dtype).append(" --redop ").append(redop);
+    const Outcome outcome = run_on_ranks(2, command);
     EXPECT_EQ(outcome.exit_code, 0) << dtype << " " << redop << outcome.err;
     EXPECT_THAT(outcome.out, HasSubstr("# wrong elements: 0\n"));
   }
