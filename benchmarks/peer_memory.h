@@ -5,23 +5,24 @@
 #include <vector>
 
 #include "lockstep/comm/communicator.h"
+#include "src/comm/shm_meeting.h"
 
 namespace lockstep::bench {
 
-// `bytes` bytes of every rank, mapped by all of them; nothing of it has a name, so nothing stays
-// behind. Collective. DeviceError where the ranks cannot open each other's memory.
+// `bytes` bytes of every rank, mapped by all of them as the shared-memory transport maps its own:
+// the same pages, and the same addresses apart. Collective. DeviceError where the host has no
+// memory for them.
 class PeerMemory {
  public:
   PeerMemory(comm::Communicator& ranks, std::size_t bytes);
-  PeerMemory(const PeerMemory&) = delete;
-  PeerMemory& operator=(const PeerMemory&) = delete;
-  ~PeerMemory();
 
-  std::byte* of(int rank) const { return mapped_[static_cast<std::size_t>(rank)]; }
+  std::byte* of(int rank) const {
+    return segments_[static_cast<std::size_t>(rank)]->data() +
+           comm::ShmSegment::first_byte_of(rank);
+  }
 
  private:
-  std::size_t bytes_;
-  std::vector<std::byte*> mapped_;
+  std::vector<comm::SharedSegment> segments_;
 };
 
 }  // namespace lockstep::bench

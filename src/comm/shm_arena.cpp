@@ -6,14 +6,6 @@
 #include <utility>
 
 namespace lockstep::comm {
-namespace {
-
-// Where a rank's memory begins in its segment: on a page of its own, see
-// ShmSegment::address_alignment.
-std::size_t first_byte_of(int rank) { return static_cast<std::size_t>(rank) * 4096; }
-
-}  // namespace
-
 core::Memory ShmArena::allocate(ShmMeeting& meeting, std::size_t bytes,
                                 std::chrono::milliseconds limit) {
   sweep();
@@ -22,7 +14,7 @@ core::Memory ShmArena::allocate(ShmMeeting& meeting, std::size_t bytes,
     return Complaint{fmt::format("shared memory: {} pieces are in use", next_ - oldest),
                      "allocate one piece for many tensors, or free those from before"};
   });
-  const std::size_t first = first_byte_of(board_->rank());
+  const std::size_t first = ShmSegment::first_byte_of(board_->rank());
   Entry entry{next_, meeting.share(first + std::max<std::size_t>(bytes, 1), limit)};
   ++next_;
   std::byte* const own = entry.of_rank[static_cast<std::size_t>(board_->rank())]->data() + first;

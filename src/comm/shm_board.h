@@ -29,6 +29,7 @@ struct alignas(64) CallSlot {
   bool has_payload = false;        // all inputs lie in `payload`, one after the other
   bool has_shared_inputs = false;  // all inputs lie where `in` says
   bool has_shared_out = false;
+  bool passes_by_cache = false;  // the first rank's word on how all write results
   SharedAddress out;
   SharedAddress in[most_inputs];
   alignas(64) std::byte payload[payload_bytes];

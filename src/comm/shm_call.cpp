@@ -1,6 +1,7 @@
 #include "src/comm/shm_call.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cstring>
 #include <utility>
 
@@ -62,6 +63,8 @@ void ShmCall::write(CallSlot& slot) const {
   const std::span<const core::ConstBuffer> buffers = given();
   slot.signature = signature_of(call_, context_.member);
   slot.inputs = static_cast<std::uint32_t>(buffers.size());
+  if (board_.rank() == 0 && is_reduction(call_.op))
+    slot.passes_by_cache = team_.stores.next(kind_of_fold());
   write_addresses(slot, buffers);
   std::size_t bytes = 0;
   for (const core::ConstBuffer& buffer : buffers) bytes += buffer.bytes();
@@ -205,19 +208,19 @@ void ShmCall::fold(Route route) {
       .copies = places.data() + 1,
       .copy_count = static_cast<int>(places.size()) - 1,
   };
-  const std::size_t touched =
-      bytes_of(share.count()) * (inputs.size() + (is_in_place() ? 0 : places.size()));
-  team_.stores.run(touched, !is_in_place() && call_.op != Op::reduce_scatter,
-                   [&](bool passes_by_cache) {
-                     fold.passes_by_cache = passes_by_cache;
-                     core::Stream stream(call_.out.device);
-                     kernels::backend(call_.out.device).fold(fold, stream);
-                   });
+  fold.passes_by_cache = board_.slot(0, number_).passes_by_cache;
+  const auto begin = std::chrono::steady_clock::now();
+  core::Stream stream(call_.out.device);
+  kernels::backend(call_.out.device).fold(fold, stream);
+  const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - begin;
+  if (board_.rank() == 0) team_.stores.note(kind_of_fold(), fold.passes_by_cache, taken.count());
 }
 
-bool ShmCall::is_in_place() const {
-  return std::any_of(call_.in.begin(), call_.in.end(),
-                     [&](const core::ConstBuffer& in) { return in.data == call_.out.data; });
+StoreTrials::Fold ShmCall::kind_of_fold() const {
+  const bool is_in_place =
+      std::any_of(call_.in.begin(), call_.in.end(),
+                  [&](const core::ConstBuffer& in) { return in.data == call_.out.data; });
+  return {.bytes = bytes_of(partial_elements()), .is_in_place = is_in_place};
 }
 
 void ShmCall::pull(Route route) {

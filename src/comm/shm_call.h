@@ -47,7 +47,7 @@ class ShmCall final : public Work::State {
   std::int64_t partial_elements() const;
   core::Range own_share(Route route) const;
   std::vector<void*> outputs(const core::Range& share, Route route) const;
-  bool is_in_place() const;
+  StoreTrials::Fold kind_of_fold() const;
   void pull(Route route);
   void pull_from(int from, Route route);
   const std::byte* input_of(int rank, std::size_t number, Route route) const;

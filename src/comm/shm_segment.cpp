@@ -38,8 +38,10 @@ void* mapped(std::size_t bytes, int descriptor) {
   const std::size_t margin = (alignment - beyond) % alignment;
   if (margin > 0) ::munmap(begin, margin);
   ::munmap(begin + margin + bytes, alignment - margin);
-  return ::mmap(begin + margin, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, descriptor,
-                0);
+  void* const data =
+      ::mmap(begin + margin, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, descriptor, 0);
+  if (data == MAP_FAILED) ::munmap(begin + margin, bytes);
+  return data;
 }
 
 void reserve(int descriptor, std::size_t bytes) {

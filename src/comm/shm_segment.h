@@ -40,6 +40,8 @@ class ShmSegment {
   // these bits, the ranks' offsets within their segments keep them apart. Huge pages are aligned as
   // well.
   static constexpr std::size_t address_alignment = std::size_t{256} << 20;
+  // Where a rank's data begin in its segment: on a page of its own.
+  static std::size_t first_byte_of(int rank) { return static_cast<std::size_t>(rank) * 4096; }
 
   // Zeroes. All of its pages are reserved here, so that no later access can fail. DeviceError where
   // the system has no memory for it.

@@ -5,48 +5,64 @@
 
 #include <array>
 #include <bit>
-#include <chrono>
 #include <cstddef>
+#include <cstdint>
+#include <limits>
 
 namespace lockstep::comm {
 
+// One rank decides for all: what a rank's stores cost shows in the others' next reads.
 class StoreTrials {
  public:
-  // Calls fold(bool passes_by_cache), which touches `bytes` bytes. Both ways are tried for
-  // every size and then the one that was faster lately is taken. Only where results go to lines of
-  // the peers that this rank has not read is there nothing to try: a plain store must fetch the
-  // line first, which takes up to ten times as long.
-  template <class Fold> void run(std::size_t bytes, bool writes_unread_lines, const Fold& fold) {
-    if (bytes < smallest) return fold(false);
-    if (writes_unread_lines) return fold(true);
-    Trials& trials = trials_[std::bit_width(bytes)];
-    const unsigned run = trials.runs++ % renewal;
-    const bool passes_by_cache =
-        run < 2 * runs_of_each ? run >= runs_of_each : trials.is_bypass_faster();
-    const auto begin = std::chrono::steady_clock::now();
-    fold(passes_by_cache);
-    const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - begin;
-    trials.note(passes_by_cache, taken.count() / static_cast<double>(bytes));
+  // Folds are told apart by their size, and by whether results overwrite what was read: else a
+  // plain store must fetch its line first.
+  struct Fold {
+    std::size_t bytes = 0;
+    bool is_in_place = false;
+  };
+
+  // Whether the next such fold passes by the cache. Both ways are tried, then the faster one is
+  // taken, and now and then the other one is tried again.
+  bool next(const Fold& fold) {
+    if (fold.bytes < smallest) return false;
+    Trials& trials = trials_of(fold);
+    const std::uint64_t run = trials.runs++;
+    if (run < 2 * runs_of_each) return run >= runs_of_each;
+    return trials.is_bypass_faster() != (run % renewal >= renewal - runs_of_a_look);
+  }
+
+  // How long it took.
+  void note(const Fold& fold, bool passes_by_cache, double seconds) {
+    if (fold.bytes < smallest) return;
+    Trials& trials = trials_of(fold);
+    const bool is_change = trials.noted > 0 && passes_by_cache != trials.was_bypass;
+    trials.was_bypass = passes_by_cache;
+    ++trials.noted;
+    if (is_change) return;  // its lines still lie where the other way has left them
+    double& lately = trials.taken[passes_by_cache ? 1 : 0];
+    // The latest run counts half, so that a way which has become slow is left at once.
+    lately = lately == 0 ? seconds : (lately + seconds) / 2;
   }
 
  private:
   static constexpr std::size_t smallest = std::size_t{32} << 10;
-  static constexpr unsigned runs_of_each = 4;
-  static constexpr unsigned renewal = 64;  // runs; what the ranks do changes
-  static constexpr double margin = 0.95;   // by which it must be faster to be worth it
+  static constexpr std::uint64_t runs_of_each = 3;
+  static constexpr std::uint64_t renewal = 128;  // runs; what the ranks do changes
+  static constexpr std::uint64_t runs_of_a_look = 2;
+  static constexpr double margin = 0.95;  // by which it must be faster to be worth it
 
   struct Trials {
-    unsigned runs = 0;
-    double taken[2] = {0, 0};  // lately, a byte
+    std::uint64_t runs = 0;
+    std::uint64_t noted = 0;
+    bool was_bypass = false;
+    double taken[2] = {0, 0};  // lately, seconds
     bool is_bypass_faster() const { return taken[1] < margin * taken[0]; }
-    // The latest run counts half, so that a way which has become slow is left at once.
-    void note(bool passes_by_cache, double time) {
-      double& lately = taken[passes_by_cache ? 1 : 0];
-      lately = lately == 0 ? time : (lately + time) / 2;
-    }
   };
+  Trials& trials_of(const Fold& fold) {
+    return trials_[fold.is_in_place ? 1 : 0][static_cast<std::size_t>(std::bit_width(fold.bytes))];
+  }
 
-  std::array<Trials, 65> trials_;
+  std::array<std::array<Trials, std::numeric_limits<std::size_t>::digits + 1>, 2> trials_;
 };
 
 }  // namespace lockstep::comm

@@ -2,59 +2,63 @@
 
 #include <gtest/gtest.h>
 
-#include <thread>
-
 namespace lockstep::tests {
 namespace {
 
-using namespace std::chrono_literals;
+using comm::StoreTrials;
 
-// Runs sums of `bytes` bytes, of which those past the cache take `past` and the others `through`;
+constexpr StoreTrials::Fold mid{.bytes = 50'000, .is_in_place = true};
+constexpr StoreTrials::Fold large{.bytes = 5'000'000, .is_in_place = true};
+
+// Runs `runs` folds, of which those past the cache take `past` seconds and the others `through`;
 // how many of the last ten went past it.
-int choices(comm::StoreTrials& trials, std::size_t bytes, std::chrono::milliseconds past,
-            std::chrono::milliseconds through) {
+int choices(StoreTrials& trials, const StoreTrials::Fold& fold, double past, double through,
+            int runs = 20) {
   int chosen = 0;
-  for (int run = 0; run < 20; ++run) {
-    trials.run(bytes, false, [&](bool passes_by_cache) {
-      if (run >= 10) {
-        chosen += passes_by_cache ? 1 : 0;
-      } else {
-        std::this_thread::sleep_for(passes_by_cache ? past : through);
-      }
-    });
+  for (int run = 0; run < runs; ++run) {
+    const bool passes_by_cache = trials.next(fold);
+    trials.note(fold, passes_by_cache, passes_by_cache ? past : through);
+    chosen += run >= runs - 10 && passes_by_cache ? 1 : 0;
   }
   return chosen;
 }
 
 TEST(StoreTrials, TheFasterWayIsTakenOnceBothAreKnown) {
-  comm::StoreTrials trials;
-  EXPECT_EQ(choices(trials, 50'000, 1ms, 5ms), 10);
-  EXPECT_EQ(choices(trials, 500'000, 5ms, 1ms), 0);
+  StoreTrials trials;
+  EXPECT_EQ(choices(trials, mid, 1, 5), 10);
+  EXPECT_EQ(choices(trials, large, 5, 1), 0);
 }
 
 TEST(StoreTrials, SmallResultsAreNeverStoredPastTheCache) {
-  comm::StoreTrials trials;
-  EXPECT_EQ(choices(trials, 100, 0ms, 1ms), 0);
+  StoreTrials trials;
+  EXPECT_EQ(choices(trials, {.bytes = 100}, 0.1, 1), 0);
 }
 
-TEST(StoreTrials, EverySizeIsTriedForItself) {
-  comm::StoreTrials trials;
-  EXPECT_EQ(choices(trials, 50'000, 1ms, 5ms), 10);
-  EXPECT_EQ(choices(trials, 5'000'000, 5ms, 1ms), 0);
-  EXPECT_EQ(choices(trials, 51'000, 0ms, 0ms), 10);
+TEST(StoreTrials, EverySizeAndPlacementIsTriedForItself) {
+  StoreTrials trials;
+  EXPECT_EQ(choices(trials, mid, 1, 5), 10);
+  EXPECT_EQ(choices(trials, large, 5, 1), 0);
+  EXPECT_EQ(choices(trials, {.bytes = mid.bytes, .is_in_place = false}, 5, 1), 0);
+  EXPECT_EQ(choices(trials, mid, 1, 5), 10);
 }
 
-TEST(StoreTrials, LinesThatWereNotReadAreAlwaysStoredPastTheCache) {
-  comm::StoreTrials trials;
-  for (int run = 0; run < 20; ++run)
-    trials.run(50'000, true, [](bool passes_by_cache) { EXPECT_TRUE(passes_by_cache); });
+TEST(StoreTrials, TheFirstRunAfterAChangeOfWayDoesNotCount) {
+  StoreTrials trials;
+  double last = -1;
+  for (int run = 0; run < 20; ++run) {
+    const bool passes_by_cache = trials.next(mid);
+    const double way = passes_by_cache ? 1 : 0;
+    const double cold = way == last ? 0 : 100;
+    trials.note(mid, passes_by_cache, cold + (passes_by_cache ? 1 : 5));
+    last = way;
+  }
+  EXPECT_TRUE(trials.next(mid));
 }
 
-TEST(StoreTrials, AChoiceIsRenewedAfterAWhile) {
-  comm::StoreTrials trials;
-  EXPECT_EQ(choices(trials, 50'000, 1ms, 3ms), 10);
-  for (int run = 20; run < 64; ++run) trials.run(50'000, false, [](bool) {});
-  EXPECT_EQ(choices(trials, 50'000, 3ms, 1ms), 0);
+TEST(StoreTrials, AChoiceIsRenewedWhileTheRunsGoOn) {
+  StoreTrials trials;
+  EXPECT_EQ(choices(trials, mid, 1, 3), 10);
+  EXPECT_EQ(choices(trials, mid, 3, 1, 130), 0);
 }
 
 }  // namespace
