@@ -3,6 +3,7 @@
 // do not depend on it.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstddef>
@@ -40,8 +41,8 @@ class StoreTrials {
     ++trials.noted;
     if (is_change) return;  // its lines still lie where the other way has left them
     double& lately = trials.taken[passes_by_cache ? 1 : 0];
-    // The latest run counts half, so that a way which has become slow is left at once.
-    lately = lately == 0 ? seconds : (lately + seconds) / 2;
+    // A run that something held up counts for little, many slow ones for what they are.
+    lately = lately == 0 ? seconds : std::min(seconds, growth * lately);
   }
 
  private:
@@ -49,6 +50,7 @@ class StoreTrials {
   static constexpr std::uint64_t runs_of_each = 3;
   static constexpr std::uint64_t renewal = 128;  // runs; what the ranks do changes
   static constexpr std::uint64_t runs_of_a_look = 2;
+  static constexpr double growth = 1.1;   // at most, from run to run
   static constexpr double margin = 0.95;  // by which it must be faster to be worth it
 
   struct Trials {
