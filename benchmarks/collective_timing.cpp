@@ -37,6 +37,10 @@ std::int64_t repeats_of(std::int64_t asked, std::size_t bytes) {
   return std::clamp<std::int64_t>(static_cast<std::int64_t>(repeat_bytes / bytes), 20, 200);
 }
 
+core::Memory memory_of(comm::Communicator& ranks, MemoryKind kind, std::size_t bytes) {
+  return kind == MemoryKind::arena ? ranks.allocate(bytes) : core::allocator({}).allocate(bytes);
+}
+
 }  // namespace
 
 struct CollectiveTiming::Contender {
@@ -51,8 +55,8 @@ CollectiveTiming::CollectiveTiming(comm::Communicator& ranks,
     : ranks_(ranks),
       options_(options),
       bytes_(region_bytes(options.max_bytes)),
-      memory_(options.memory == MemoryKind::arena ? ranks.allocate(bytes_)
-                                                  : core::allocator({}).allocate(bytes_)) {
+      memory_(memory_of(ranks, options.memory, bytes_)),
+      mpi_memory_(memory_of(ranks, options.memory, bytes_)) {
   if (options.memory == MemoryKind::arena && ranks.local_size() == ranks.size())
     peers_ = std::make_unique<PeerMemory>(ranks, bytes_);
 }
@@ -85,7 +89,7 @@ std::vector<CollectiveTiming::Contender> CollectiveTiming::contenders(const Coll
     all.push_back({[&, apart, placement](std::byte* memory) {
                      mpi_.call(on, placement, operands_in(on, placement, memory, apart));
                    },
-                   own});
+                   static_cast<std::byte*>(mpi_memory_->data())});
   }
   return all;
 }

@@ -53,6 +53,8 @@ class CollectiveTiming {
   PlainMpi mpi_;
   std::size_t bytes_;
   core::Memory memory_;
+  // Of its own: lines that a peer's core has read through MPI are slow to overwrite.
+  core::Memory mpi_memory_;
   std::unique_ptr<PeerMemory> peers_;  // none where ranks are on several hosts, or for heap memory
   std::int64_t wrong_ = 0;
 };
