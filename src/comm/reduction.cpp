@@ -19,6 +19,11 @@ constexpr std::size_t rounds_under_way = 3;
 // everywhere.
 constexpr std::size_t gathered_by_everyone = std::size_t{128} << 10;
 
+// Of a partial; of a rank's part of them in a reduce_scatter.
+std::int64_t elements_of(const Call& call) {
+  return call.op == Op::reduce ? call.in.front().count : call.out.count;
+}
+
 }  // namespace
 
 kernels::FoldOp fold_op(Reduce op) {
@@ -44,26 +49,35 @@ Forest::Forest(int size, int shards)
   }
 }
 
+ReductionPlan shared_plan(const Call& call, int size) {
+  const std::size_t element = size_of(call.out.dtype);
+  const std::int64_t count = elements_of(call);
+  ReductionPlan plan;
+  const Parts parts(call.counts, count);
+  for (int rank = 0; rank < size; ++rank)
+    plan.owned.push_back(call.op == Op::reduce_scatter ? parts.of(rank)
+                                                       : aligned_part(count, element, rank, size));
+  plan.piece = std::max<std::int64_t>(count, 1);
+  if (call.op == Op::reduce_scatter) return plan;
+  plan.first_taker = call.op == Op::reduce ? call.root : 0;
+  plan.last_taker = call.op == Op::reduce ? call.root + 1 : size;
+  return plan;
+}
+
 ReductionPlan plan_of(const Call& call, int size) {
   const auto element = static_cast<std::int64_t>(size_of(call.out.dtype));
-  const std::int64_t count = call.op == Op::reduce ? call.in.front().count : call.out.count;
+  const std::int64_t count = elements_of(call);
   const std::size_t gathered =
       static_cast<std::size_t>(count * element) * static_cast<std::size_t>(size);
-  ReductionPlan plan{.owned = {}, .piece = static_cast<std::int64_t>(piece_bytes) / element};
-  if (call.op == Op::reduce_scatter) {
-    const Parts parts(call.counts, count);
-    for (int rank = 0; rank < size; ++rank) plan.owned.push_back(parts.of(rank));
-  } else if (size == 1 || gathered <= gathered_by_everyone) {
-    const bool everyone_folds = call.op == Op::all_reduce;
-    plan.owned.assign(static_cast<std::size_t>(size), {0, everyone_folds ? count : 0});
-    plan.owned[static_cast<std::size_t>(call.root)] = {0, count};
-    plan.piece = std::max<std::int64_t>(count, 1);
-  } else {
-    for (int rank = 0; rank < size; ++rank)
-      plan.owned.push_back(aligned_part(count, size_of(call.out.dtype), rank, size));
-    plan.first_taker = call.op == Op::reduce ? call.root : 0;
-    plan.last_taker = call.op == Op::reduce ? call.root + 1 : size;
+  if (call.op == Op::reduce_scatter || (size > 1 && gathered > gathered_by_everyone)) {
+    ReductionPlan plan = shared_plan(call, size);
+    plan.piece = static_cast<std::int64_t>(piece_bytes) / element;
+    return plan;
   }
+  const bool everyone_folds = call.op == Op::all_reduce;
+  ReductionPlan plan{.owned = {}, .piece = std::max<std::int64_t>(count, 1)};
+  plan.owned.assign(static_cast<std::size_t>(size), {0, everyone_folds ? count : 0});
+  plan.owned[static_cast<std::size_t>(call.root)] = {0, count};
   return plan;
 }
 

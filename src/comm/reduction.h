@@ -36,6 +36,8 @@ struct ReductionPlan {
   bool takes(int rank) const { return rank >= first_taker && rank < last_taker; }
 };
 
+// Every rank owns a part of the elements, in one piece.
+ReductionPlan shared_plan(const Call& call, int size);
 // The plan for a call on `size` ranks. Small all_reduces are folded by everyone and small reduces
 // by the root, which saves a round trip.
 ReductionPlan plan_of(const Call& call, int size);

@@ -12,6 +12,7 @@
 
 #include "src/comm/peer_failure.h"
 #include "src/comm/shm_ring.h"
+#include "src/comm/shm_window.h"
 
 namespace lockstep::comm {
 namespace {
@@ -44,7 +45,8 @@ struct ShmBoard::Line {
 };
 
 std::size_t ShmBoard::bytes_for(int size) {
-  return sizeof(Header) + static_cast<std::size_t>(size) * sizeof(Line) + ShmRings::bytes_for(size);
+  return sizeof(Header) + static_cast<std::size_t>(size) * sizeof(Line) +
+         ShmRings::bytes_for(size) + ShmWindows::bytes_for(size);
 }
 
 std::shared_ptr<ShmBoard> ShmBoard::joined(ShmMeeting& meeting, std::chrono::milliseconds limit) {
@@ -67,9 +69,11 @@ ShmBoard::Line& ShmBoard::line(int rank) const {
       reinterpret_cast<Line*>(lines + static_cast<std::size_t>(rank) * sizeof(Line)));
 }
 
-std::byte* ShmBoard::extra() const {
+std::byte* ShmBoard::rings() const {
   return segment_->data() + sizeof(Header) + static_cast<std::size_t>(size_) * sizeof(Line);
 }
+
+std::byte* ShmBoard::windows() const { return rings() + ShmRings::bytes_for(size_); }
 
 CallSlot& ShmBoard::slot(int rank, std::uint64_t call) const {
   return line(rank).slots[call % slots];

@@ -75,8 +75,9 @@ class ShmBoard {
   // sleeping until something moves (or a millisecond is over).
   void rest(int yields);
 
-  // Memory for the rings, after the board's own.
-  std::byte* extra() const;
+  // Memory for the rings and the windows, after the board's own.
+  std::byte* rings() const;
+  std::byte* windows() const;
   static constexpr std::size_t alignment = 64;
 
  private:

@@ -7,6 +7,7 @@
 
 #include "lockstep/kernels/registry.h"
 #include "src/comm/parts.h"
+#include "src/comm/shm_reduction.h"
 
 namespace lockstep::comm {
 namespace {
@@ -36,8 +37,8 @@ bool ShmCall::advance() {
   board_.refuse_if_failed();
   if (stage_ == Stage::new_ && !post()) return false;
   if (stage_ == Stage::posted && !meet()) return false;
-  if (stage_ == Stage::over_messages) {
-    if (!over_messages_->advance()) return false;
+  if (stage_ == Stage::copying) {
+    if (!copying_->advance()) return false;
     finish_own_part();
   }
   return !needs_peers_ || board_.all_through(number_);
@@ -99,9 +100,13 @@ bool ShmCall::meet() {
   if (team_.handled + 1 != number_ || !board_.all_posted(number_)) return false;
   compare();
   const Route way = route();
-  if (way == Route::messages) {
-    over_messages_ = context_.over_messages(call_);
-    stage_ = Stage::over_messages;
+  if (way == Route::copies) {
+    if (is_reduction(call_.op)) {
+      copying_ = std::make_unique<ShmReduction>(call_, context_.forest, team_);
+    } else {
+      copying_ = context_.over_messages(call_);
+    }
+    stage_ = Stage::copying;
     return true;
   }
   run(way);
@@ -128,7 +133,7 @@ void ShmCall::compare() const {
 // The same on every rank, since all look at the same slots.
 ShmCall::Route ShmCall::route() const {
   if (call_.op == Op::barrier) return Route::nothing;
-  if (call_.op == Op::all_to_all && !call_.counts.empty()) return Route::messages;
+  if (call_.op == Op::all_to_all && !call_.counts.empty()) return Route::copies;
   bool are_payloads = true;
   bool are_shared = true;
   for (int rank = 0; rank < board_.size(); ++rank) {
@@ -138,7 +143,7 @@ ShmCall::Route ShmCall::route() const {
                  (slot.has_shared_out || !is_written_by_peers(call_.op, rank, call_.root));
   }
   if (are_payloads) return Route::payloads;
-  return are_shared ? Route::segments : Route::messages;
+  return are_shared ? Route::segments : Route::copies;
 }
 
 void ShmCall::run(Route route) {

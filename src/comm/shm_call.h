@@ -18,7 +18,8 @@ struct ShmCallContext {
   std::shared_ptr<ShmTeam> team;
   const Membership& member;
   std::shared_ptr<const Forest> forest;  // of reductions
-  // The same call over messages, for data that the peers cannot see.
+  // The same call over messages, for data that the peers cannot see; reductions go through the
+  // windows.
   std::function<std::unique_ptr<Work::State>(const Call&)> over_messages;
 };
 
@@ -30,9 +31,9 @@ class ShmCall final : public Work::State {
   bool advance() override;
 
  private:
-  enum class Stage : std::uint8_t { new_, posted, over_messages, through };
+  enum class Stage : std::uint8_t { new_, posted, copying, through };
   // Where the data are that the ranks look at.
-  enum class Route : std::uint8_t { nothing, payloads, segments, messages };
+  enum class Route : std::uint8_t { nothing, payloads, segments, copies };
 
   bool post();
   void write(CallSlot& slot) const;
@@ -65,8 +66,8 @@ class ShmCall final : public Work::State {
   std::size_t element_;  // bytes
   core::ConstBuffer broadcast_data_;
   Stage stage_ = Stage::new_;
-  bool needs_peers_ = false;  // they read or write my memory until they are through
-  std::unique_ptr<Work::State> over_messages_;
+  bool needs_peers_ = false;              // they read or write my memory until they are through
+  std::unique_ptr<Work::State> copying_;  // piece by piece, through memory in between
 };
 
 }  // namespace lockstep::comm

@@ -27,7 +27,7 @@ template <class List> auto find_named(List& list, const ShmMailbox::Name& name) 
 
 ShmMailbox::ShmMailbox(std::shared_ptr<ShmBoard> board)
     : board_(std::move(board)),
-      rings_(board_->extra(), board_->size()),
+      rings_(board_->rings(), board_->size()),
       peers_(static_cast<std::size_t>(board_->size())) {}
 
 ShmRing::Record ShmMailbox::record_of(const Name& name, Kind kind, std::size_t total) {

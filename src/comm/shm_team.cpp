@@ -6,12 +6,15 @@ namespace lockstep::comm {
 
 std::shared_ptr<ShmTeam> ShmTeam::joined(std::unique_ptr<ShmMeeting> meeting,
                                          std::chrono::milliseconds limit) {
-  auto team = std::make_shared<ShmTeam>();
-  team->board = ShmBoard::joined(*meeting, limit);
-  team->arena = std::make_shared<ShmArena>(team->board);
-  team->mailbox = std::make_shared<ShmMailbox>(team->board);
-  team->meeting = std::move(meeting);
-  return team;
+  auto board = ShmBoard::joined(*meeting, limit);
+  return std::make_shared<ShmTeam>(std::move(meeting), std::move(board));
 }
+
+ShmTeam::ShmTeam(std::unique_ptr<ShmMeeting> met, std::shared_ptr<ShmBoard> joined)
+    : meeting(std::move(met)),
+      board(std::move(joined)),
+      arena(std::make_shared<ShmArena>(board)),
+      mailbox(std::make_shared<ShmMailbox>(board)),
+      windows(board->windows(), board->size()) {}
 
 }  // namespace lockstep::comm
