@@ -12,6 +12,16 @@ namespace {
 
 constexpr std::int64_t grain = 32 * 1024;
 
+// Elements whose gradients are claimed at a time, and how far ahead: a plain read would leave the
+// lines shared with the core that wrote them, and the next backward pass wait for each of them.
+constexpr std::int64_t claimed_at_once = 256;
+constexpr std::int64_t claimed_ahead = 256;
+
+template <class A> void claim(const A* from, const A* end) {
+  constexpr auto line = static_cast<std::int64_t>(64 / sizeof(A));
+  for (; from < end; from += std::min<std::int64_t>(line, end - from)) __builtin_prefetch(from, 1);
+}
+
 // Elements [0, n), n a whole number of blocks.
 template <class Rule, int states, class A>
 void whole_blocks_of(std::int64_t n, A* parameter, const A* gradient, A* first, A* second, A scale,
@@ -37,8 +47,17 @@ template <class Rule, int states, class A> void run(const UpdateCall& call) {
     const std::int64_t n = end - begin;
     A* const s0 = states > 0 ? first + begin : nullptr;
     A* const s1 = states > 1 ? second + begin : nullptr;
-    whole_blocks_of<Rule, states>(n, parameter + begin, gradient + begin, s0, s1, scale, constants);
     const std::int64_t done = whole_blocks(n);
+    const std::int64_t at_once = call.claims_gradient ? claimed_at_once : done;
+    for (std::int64_t at = 0; at < done; at += at_once) {
+      const A* const g = gradient + begin + at;
+      if (call.claims_gradient)
+        claim(std::min(g + claimed_ahead, gradient + end),
+              std::min(g + claimed_ahead + at_once, gradient + end));
+      whole_blocks_of<Rule, states>(std::min(at_once, done - at), parameter + begin + at, g,
+                                    states > 0 ? s0 + at : nullptr, states > 1 ? s1 + at : nullptr,
+                                    scale, constants);
+    }
     if (done == n) return;
     const std::int64_t rest = n - done;
     A p[lane_block] = {}, g[lane_block] = {}, a[lane_block] = {}, b[lane_block] = {};

@@ -148,7 +148,7 @@ void Optimizer::write_scalars(const Segment& segment) {
 }
 
 // Neighbours that are updated with the same numbers become one kernel call, padding included.
-void Optimizer::update(int arena_index, core::Range range) {
+void Optimizer::update(int arena_index, core::Range range, bool is_from_peers) {
   check<UsageError>(!takes_part_.empty(), [] {
     return Complaint{"optimizer: update() outside a step", "call begin_step() first"};
   });
@@ -171,11 +171,11 @@ void Optimizer::update(int arena_index, core::Range range) {
       run.end = piece.end;
       continue;
     }
-    if (head != nullptr) update_run(arena, run, *head);
+    if (head != nullptr) update_run(arena, run, *head, is_from_peers);
     head = is_used ? &segment : nullptr;
     run = piece;
   }
-  if (head != nullptr) update_run(arena, run, *head);
+  if (head != nullptr) update_run(arena, run, *head, is_from_peers);
 }
 
 bool Optimizer::is_updated_alike(const Segment& a, const Segment& b) const {
@@ -183,7 +183,8 @@ bool Optimizer::is_updated_alike(const Segment& a, const Segment& b) const {
          step_counts()[a.parameter] == step_counts()[b.parameter];
 }
 
-void Optimizer::update_run(const Arena& arena, core::Range run, const Segment& head) {
+void Optimizer::update_run(const Arena& arena, core::Range run, const Segment& head,
+                           bool is_from_peers) {
   kernels::UpdateScalars& scalars = scalars_[static_cast<std::size_t>(head.parameter)];
   scalars.gradient_scale = gradient_scale_;
   kernels::UpdateCall call{.rule = rule_, .count = run.count(), .dtype = arena.dtype()};
@@ -191,6 +192,7 @@ void Optimizer::update_run(const Arena& arena, core::Range run, const Segment& h
   call.gradient = arena.gradients(run).data;
   for (int i = 0; i < arena.states(); ++i) call.state[i] = arena.state(i, run).data;
   call.scalars = &scalars;
+  call.claims_gradient = is_from_peers;
   kernels::backend(arena.device()).update(call, core::current_stream(arena.device()));
 }
 

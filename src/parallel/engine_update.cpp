@@ -108,7 +108,7 @@ void DataParallel::Engine::update_parameters(const std::vector<bool>& used) {
   if (step_.is_fused && has_state(optimizer_)) optimizer_.declare_state_complete(false);
   exchange_->each_bucket([&](int arena, parallel::BucketExchange& exchange, int bucket) {
     timed([&] { exchange.wait(bucket); });
-    optimizer_.update(arena, exchange.owned(bucket));
+    optimizer_.update(arena, exchange.owned(bucket), !step_.is_fused && world_.size() > 1);
     if (!step_.is_fused) return;
     guard_->record_written(steps + 1, arena, exchange.owned(bucket));
     const optim::Arena& of = optimizer_.arenas()[static_cast<std::size_t>(arena)];

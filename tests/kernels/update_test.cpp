@@ -103,7 +103,7 @@ TEST(Update, AdamWFollowsItsFormula) {
   }
 }
 
-TEST(Update, BitsDoNotDependOnCutAlignmentOrThreadsExact) {
+TEST(Update, BitsDoNotDependOnCutAlignmentThreadsOrClaimsExact) {
   const UpdateScalars s{.learning_rate = 0.01,
                         .weight_decay = 0.1,
                         .momentum = 0.9,
@@ -126,6 +126,7 @@ TEST(Update, BitsDoNotDependOnCutAlignmentOrThreadsExact) {
     for (std::int64_t begin = 0, n = 1; begin < 100001; begin += n, n = n * 3 + 1) {
       UpdateCall call = state.call(id, s);
       call.count = std::min(n, 100001 - begin);
+      call.claims_gradient = n % 2 == 0;
       call.parameter = static_cast<float*>(call.parameter) + begin;
       call.gradient = static_cast<const float*>(call.gradient) + begin;
       for (void*& each : call.state) each = static_cast<float*>(each) + begin;

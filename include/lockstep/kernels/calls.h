@@ -177,6 +177,7 @@ struct UpdateCall {
   const void* gradient = nullptr;
   void* state[2] = {};
   const UpdateScalars* scalars = nullptr;
+  bool claims_gradient = false;  // it lies in other cores' caches, and is overwritten here next
 };
 
 enum class FoldOp : std::uint8_t { sum, product, min, max };

@@ -43,8 +43,8 @@ class Optimizer {
   void begin_step();
   void begin_step(const std::vector<bool>& takes_part);
   // Updates the elements of `range` of arenas()[arena] that take part. Segments may be cut
-  // anywhere.
-  void update(int arena, core::Range range);
+  // anywhere. `is_from_peers`: other processes wrote their gradients last.
+  void update(int arena, core::Range range, bool is_from_peers = false);
   // Consumes the gradients and sets gradient_scale() back to 1.
   void finish_step();
   // Forgets the gradients without an update.
@@ -92,7 +92,7 @@ class Optimizer {
   void write_scalars(const Segment& segment);
   State state_places() const;
   bool is_updated_alike(const Segment& a, const Segment& b) const;
-  void update_run(const Arena& arena, core::Range run, const Segment& head);
+  void update_run(const Arena& arena, core::Range run, const Segment& head, bool is_from_peers);
   std::int64_t* step_counts() const;
 
   State parameters_;
