@@ -1,5 +1,5 @@
 // lockstep-bench-scaling: what data-parallel training costs over the same training without any
-// exchange, by ranks, shards and how gradients are exchanged.
+// exchange, by ranks, shards and how gradients are exchanged, and what its guarantees cost.
 #include <fmt/core.h>
 
 #include <algorithm>
@@ -33,6 +33,7 @@ struct Settings {
   std::string buckets = "planned";
   std::string tails = "automatic";
   std::string sums = "lockstep";
+  std::string against = "solo";
   std::int64_t batch = 0;  // of a rank; 0: the workload's
   int pairs = 15;
   int steps = 10;
@@ -96,6 +97,9 @@ std::vector<ScalingCase> cases_of(const Settings& settings, int ranks) {
                                       : numbers_of("--shards", settings.shards, most_shards);
   const List tails = choices_of("--tails", settings.tails, {"automatic", "plain", "fused"});
   const List sums = choices_of("--sums", settings.sums, {"lockstep", "fast"});
+  const List others = against_names();
+  const auto against = static_cast<Against>(
+      std::find(others.begin(), others.end(), settings.against) - others.begin());
   std::vector<ScalingCase> cases;
   for (const int count : shards) {
     for (const std::string& bucket : items_of(settings.buckets)) {
@@ -107,6 +111,7 @@ std::vector<ScalingCase> cases_of(const Settings& settings, int ranks) {
                            {.mode = sum == "fast" ? SumMode::fast : SumMode::lockstep,
                             .bucket_bytes = bytes,
                             .tail = tail_named(tail)},
+                           against,
                            fmt::format("{}_shards/{}/{}/{}", count, bucket, tail, sum)});
         }
       }
@@ -115,37 +120,48 @@ std::vector<ScalingCase> cases_of(const Settings& settings, int ranks) {
   return cases;
 }
 
+// Exposed communication, or what a guarantee costs.
+std::string cost_name(Against against) {
+  return against == Against::solo ? "exposed_pct" : "cost_pct";
+}
+
 Entry entry_of(const Settings& settings, int ranks, const ScalingCase& one,
                const ScalingTimes& times) {
-  const Interval interval = median_interval(times.exposed);
-  return {fmt::format("scaling/{}/f32/{}_ranks/{}", settings.workload, ranks, one.name),
+  const Interval interval = median_interval(times.cost);
+  const std::string cost = cost_name(one.against);
+  const std::string name =
+      fmt::format("scaling/{}/f32/{}_ranks/{}", settings.workload, ranks, one.name);
+  return {one.against == Against::solo ? name : name + "/against_" + settings.against,
           times.step.repeats,
           1e3 * times.step.median,
-          {{"exposed_pct", 100 * quantile(times.exposed, 0.5)},
-           {"exposed_pct_low", 100 * interval.low},
-           {"exposed_pct_high", 100 * interval.high},
+          {{cost, 100 * quantile(times.cost, 0.5)},
+           {cost + "_low", 100 * interval.low},
+           {cost + "_high", 100 * interval.high},
            {"step_ms", 1e3 * times.step.median},
            {"step_ms_p10", 1e3 * times.step.p10},
            {"step_ms_p90", 1e3 * times.step.p90},
-           {"solo_ms", 1e3 * times.solo.median},
+           {settings.against + "_ms", 1e3 * times.other.median},
            {"wait_ms", 1e3 * times.wait_seconds},
            {"ranks", ranks},
            {"shards", one.shards}}};
 }
 
 void print_heading(const Settings& settings, const comm::Communicator& ranks) {
-  fmt::print("# {}, transport {}; {} pairs of {} steps, in turn with independent ranks (solo)\n",
-             settings.workload, ranks.transport(), settings.pairs, settings.steps);
-  fmt::print("# exposed: (step - solo) / solo, the median over the pairs and its 95 % interval\n");
-  fmt::print("#{:>5}{:>8}  {:<32}{:>10}{:>10}{:>10}{:>10}{:>20}\n", "ranks", "shards",
-             "buckets/tail/sums", "step ms", "solo ms", "waited", "exposed", "interval");
+  fmt::print("# {}, transport {}; {} pairs of {} steps, in turn with {}\n", settings.workload,
+             ranks.transport(), settings.pairs, settings.steps,
+             settings.against == "solo" ? "independent ranks (solo)" : settings.against);
+  const std::string cost = settings.against == "solo" ? "exposed" : "cost";
+  fmt::print("# {}: (step - {}) / {}, the median over the pairs and its 95 % interval\n", cost,
+             settings.against, settings.against);
+  fmt::print("#{:>5}{:>8}  {:<32}{:>10}{:>13}{:>10}{:>10}{:>20}\n", "ranks", "shards",
+             "buckets/tail/sums", "step ms", settings.against + " ms", "waited", cost, "interval");
 }
 
 void print_row(int ranks, const ScalingCase& one, const ScalingTimes& times) {
-  const Interval interval = median_interval(times.exposed);
-  fmt::print("{:6}{:8}  {:<32}{:10.3f}{:10.3f}{:10.3f}{:8.2f} %{:>20}\n", ranks, one.shards,
+  const Interval interval = median_interval(times.cost);
+  fmt::print("{:6}{:8}  {:<32}{:10.3f}{:13.3f}{:10.3f}{:8.2f} %{:>20}\n", ranks, one.shards,
              one.name.substr(one.name.find('/') + 1), 1e3 * times.step.median,
-             1e3 * times.solo.median, 1e3 * times.wait_seconds, 100 * quantile(times.exposed, 0.5),
+             1e3 * times.other.median, 1e3 * times.wait_seconds, 100 * quantile(times.cost, 0.5),
              fmt::format("{:.2f} to {:.2f} %", 100 * interval.low, 100 * interval.high));
   std::fflush(stdout);
 }
@@ -215,6 +231,11 @@ void add_flags(programs::CommandLine& line, Settings& settings) {
   line.add({.name = "--tails", .meaning = "automatic, plain, fused", .value = "LIST"},
            settings.tails);
   line.add({.name = "--sums", .meaning = "lockstep, fast", .value = "LIST"}, settings.sums);
+  line.add({.name = "--against",
+            .meaning = "compare with independent ranks, or with the same ranks without the tree's "
+                       "order, the comparison of replicas, or background saves every 50 steps",
+            .choices = against_names()},
+           settings.against);
   line.add(
       {.name = "--batch", .meaning = "samples of a rank", .fallback = "the workload's", .low = 1},
       settings.batch);

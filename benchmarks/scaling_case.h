@@ -1,4 +1,4 @@
-// One setting of data-parallel training, timed in turn with the same training without any exchange.
+// One setting of data-parallel training, timed in turn with the same training without something.
 #pragma once
 
 #include <cstdint>
@@ -11,9 +11,20 @@
 
 namespace lockstep::bench {
 
+// What a setting is compared with.
+enum class Against : std::uint8_t {
+  solo,       // as many independent ranks, each with its share of batch and shards and the plain
+              // update: no exchange
+  fast,       // the same ranks, which add in any order: plain accumulation
+  unguarded,  // the same ranks, which never compare their replicas
+  unsaved     // the same ranks; the setting itself saves every 50 steps in the background
+};
+std::vector<std::string> against_names();
+
 struct ScalingCase {
   int shards = 0;  // of the global batch
   DataParallelOptions options;
+  Against against = Against::solo;
   std::string name;  // "8 shards, planned buckets ..."
 };
 
@@ -27,13 +38,13 @@ struct ScalingOptions {
 // Times are those of the slowest rank.
 struct ScalingTimes {
   Timing step;
-  Timing solo;
-  std::vector<double> exposed;  // of each pair: (step - solo) / solo
-  double wait_seconds = 0;      // median
+  Timing other;
+  std::vector<double> cost;  // of each pair: (step - other) / other
+  double wait_seconds = 0;   // median
 };
 
-// Trains `workload` on all `ranks` and, in turn, on each of them alone with its share of batch and
-// shards and the plain update. Collective.
+// Trains `workload` on all `ranks` and, in turn, as the setting says. What falls on every step is
+// compared by the medians of each stretch, what falls on a few by the means. Collective.
 ScalingTimes measure_scaling(const Workload& workload, const ScalingCase& setting,
                              const ScalingOptions& options, comm::Communicator& ranks);
 

@@ -49,6 +49,24 @@ TEST(BenchScaling, TrainsOnFewerRanksThanWereStarted) {
   EXPECT_EQ(entries[3]["name"], "scaling/mlp/f32/2_ranks/2_shards/planned/automatic/fast");
 }
 
+TEST(BenchScaling, ComparesWithTheSameRanksWithoutAGuarantee) {
+  const Scratch scratch;
+  const std::string json = scratch / "scaling.json";
+  for (const std::string against : {"fast", "unguarded", "unsaved"}) {
+    std::string command = bench + " --pairs 6 --steps 60 --warmup 1 --batch 4 --shards 2";
+    command.append(" --against ").append(against).append(" --json ").append(json);
+    const Outcome outcome = run_on_ranks(2, command);
+    ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+    const auto entries = entries_of(json);
+    ASSERT_EQ(entries.size(), 1U);
+    EXPECT_EQ(entries[0]["name"],
+              "scaling/mlp/f32/2_ranks/2_shards/planned/automatic/lockstep/against_" + against);
+    EXPECT_GT(entries[0].at(against + "_ms"), 0.0);
+    EXPECT_LE(entries[0].at("cost_pct_low"), entries[0].at("cost_pct"));
+    EXPECT_FALSE(entries[0].contains("exposed_pct"));
+  }
+}
+
 TEST(BenchScaling, RunsAlone) {
   const Outcome outcome = run_command(quick + " --shards 1");
   EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
@@ -60,6 +78,7 @@ TEST(BenchScaling, RefusesMistakesWithExitCode2) {
       {" --workload lenet", {"--workload lenet is not known"}},
       {" --tails plain,fuse", {"--tails fuse is not known", "did you mean fused?"}},
       {" --sums quick", {"--sums quick is not known"}},
+      {" --against slow", {"--against slow is not known"}},
       {" --shards 0", {"--shards 0 is not a whole number from 1 to 1000000"}},
       {" --shards 2,,3", {"--shards  is not a whole number", "separated by commas"}},
       {" --buckets 4Q", {"--buckets 4Q is not a whole number"}},
