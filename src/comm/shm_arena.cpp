@@ -6,21 +6,38 @@
 #include <utility>
 
 namespace lockstep::comm {
+// Ranks learn at different times which pieces are free, so the first one chooses for all.
 core::Memory ShmArena::allocate(ShmMeeting& meeting, std::size_t bytes,
                                 std::chrono::milliseconds limit) {
   sweep();
-  const std::uint32_t oldest = entries_.empty() ? next_ : entries_.front().number;
-  check<DeviceError>(next_ - oldest < ShmBoard::segments, [&] {
-    return Complaint{fmt::format("shared memory: {} pieces are in use", next_ - oldest),
-                     "allocate one piece for many tensors, or free those from before"};
-  });
   const std::size_t first = ShmSegment::first_byte_of(board_->rank());
-  Entry entry{next_, meeting.share(first + std::max<std::size_t>(bytes, 1), limit)};
-  ++next_;
-  std::byte* const own = entry.of_rank[static_cast<std::size_t>(board_->rank())]->data() + first;
-  entries_.push_back(std::move(entry));
-  auto* const lease = new Lease{shared_from_this(), entries_.back().number};
-  return core::Memory::adopt(new core::Block(own, bytes, Device{}, &ShmArena::give_back, lease));
+  ShmMeeting::Offer offer{.bytes = first + std::max<std::size_t>(bytes, 1)};
+  if (board_->rank() == 0) {
+    const auto number = free_number();
+    offer.number = number.value_or(0);
+    if (!number)
+      offer.trouble = fmt::format(
+          "{} pieces of shared memory are in use; allocate one "
+          "piece for many tensors",
+          entries_.size());
+  }
+  ShmMeeting::Shared shared = meeting.share(offer, limit);
+  sweep();  // what the first rank has seen to be free
+  next_ = shared.number + 1;
+  const SharedSegment& own = shared.of_rank[static_cast<std::size_t>(board_->rank())];
+  std::byte* const data = own->data() + first;
+  entries_.push_back({shared.number, std::move(shared.of_rank)});
+  auto* const lease = new Lease{shared_from_this(), shared.number};
+  return core::Memory::adopt(new core::Block(data, bytes, Device{}, &ShmArena::give_back, lease));
+}
+
+// The next number whose place on the board no piece holds.
+std::optional<std::uint32_t> ShmArena::free_number() const {
+  std::vector<bool> is_taken(ShmBoard::segments, false);
+  for (const Entry& entry : entries_) is_taken[entry.number % ShmBoard::segments] = true;
+  for (std::uint32_t number = next_; number < next_ + ShmBoard::segments; ++number)
+    if (!is_taken[number % ShmBoard::segments]) return number;
+  return std::nullopt;
 }
 
 // On whatever thread drops the last handle, so it only leaves word.

@@ -33,6 +33,7 @@ class ShmArena : public std::enable_shared_from_this<ShmArena> {
     std::uint32_t number;
   };
   static void give_back(core::Block* block) noexcept;
+  std::optional<std::uint32_t> free_number() const;
 
   std::shared_ptr<ShmBoard> board_;
   std::vector<Entry> entries_;  // in the order of their numbers

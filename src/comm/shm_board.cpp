@@ -20,16 +20,10 @@ namespace {
 template <class T> using Atomic = std::atomic<T>;
 static_assert(Atomic<std::uint64_t>::is_always_lock_free);  // works between processes
 
-enum FailureStage : std::uint32_t { none, being_written, told };
-
 }  // namespace
 
 struct ShmBoard::Header {
-  alignas(64) Atomic<std::uint32_t> failure;
-  std::int32_t failed_rank;
-  char why[2500];
-  char where[500];
-  char fix[1000];
+  alignas(64) Atomic<std::uint32_t> failure;  // the rank that tells of it plus 1
   alignas(64) Atomic<std::uint32_t> events;
   alignas(64) Atomic<std::uint32_t> sleepers;
   alignas(64) Atomic<std::uint64_t> releases;
@@ -41,6 +35,10 @@ struct ShmBoard::Line {
   alignas(64) Atomic<std::uint64_t> through;
   alignas(64) Atomic<std::uint32_t> has_left;
   alignas(64) Atomic<std::uint32_t> released[segments];  // the number of the segment plus 1
+  std::int32_t failed_rank;                              // what this rank tells of a failure
+  char why[2500];
+  char where[500];
+  char fix[1000];
   CallSlot slots[ShmBoard::slots];
 };
 
@@ -51,8 +49,9 @@ std::size_t ShmBoard::bytes_for(int size) {
 
 std::shared_ptr<ShmBoard> ShmBoard::joined(ShmMeeting& meeting, std::chrono::milliseconds limit) {
   const bool is_first = meeting.rank() == 0;
-  const auto all = meeting.share(is_first ? bytes_for(meeting.size()) : 0, limit);
-  return std::shared_ptr<ShmBoard>(new ShmBoard(all.front(), meeting.rank(), meeting.size()));
+  const auto all = meeting.share({.bytes = is_first ? bytes_for(meeting.size()) : 0}, limit);
+  return std::shared_ptr<ShmBoard>(
+      new ShmBoard(all.of_rank.front(), meeting.rank(), meeting.size()));
 }
 
 // A new segment's zeroes are an empty board.
@@ -79,7 +78,8 @@ CallSlot& ShmBoard::slot(int rank, std::uint64_t call) const {
   return line(rank).slots[call % slots];
 }
 
-// Sequentially consistent, as the sleepers' look at these counters and ours at the sleepers are.
+// Sequentially consistent, as the waiters' looks at these counters and ours at the sleepers are: of
+// a rank that falls asleep and one that moves on, one sees the other.
 void ShmBoard::post(std::uint64_t call) {
   line(rank_).posted.store(call);
   moved();
@@ -92,13 +92,13 @@ void ShmBoard::pass(std::uint64_t call) {
 
 bool ShmBoard::all_posted(std::uint64_t call) const {
   for (int rank = 0; rank < size_; ++rank)
-    if (line(rank).posted.load(std::memory_order_acquire) < call) return false;
+    if (line(rank).posted.load() < call) return false;
   return true;
 }
 
 bool ShmBoard::all_through(std::uint64_t call) const {
   for (int rank = 0; rank < size_; ++rank)
-    if (line(rank).through.load(std::memory_order_acquire) < call) return false;
+    if (line(rank).through.load() < call) return false;
   return true;
 }
 
@@ -108,20 +108,21 @@ std::uint64_t ShmBoard::posted(int rank) const {
 
 void ShmBoard::fail(int rank, const CommError& why) noexcept {
   Header& shared = header();
-  std::uint32_t expected = none;
-  if (!shared.failure.compare_exchange_strong(expected, being_written)) return;
-  shared.failed_rank = rank;
-  write_text(why.problem(), shared.why);
-  write_text(why.where(), shared.where);
-  write_text(why.fix(), shared.fix);
-  shared.failure.store(told);
-  wake();
+  if (shared.failure.load() != 0) return;
+  Line& own = line(rank_);  // so that a rank which is killed here leaves nothing half told
+  own.failed_rank = rank;
+  write_text(why.problem(), own.why);
+  write_text(why.where(), own.where);
+  write_text(why.fix(), own.fix);
+  std::uint32_t none = 0;
+  if (shared.failure.compare_exchange_strong(none, static_cast<std::uint32_t>(rank_) + 1)) wake();
 }
 
 void ShmBoard::refuse_if_failed() const {
-  const Header& shared = header();
-  if (shared.failure.load(std::memory_order_acquire) != told) return;
-  throw peer_failure(shared.failed_rank, shared.why, shared.where, shared.fix);
+  const std::uint32_t teller = header().failure.load();
+  if (teller == 0) return;
+  const Line& told = line(static_cast<int>(teller) - 1);
+  throw peer_failure(told.failed_rank, told.why, told.where, told.fix);
 }
 
 void ShmBoard::leave() noexcept {

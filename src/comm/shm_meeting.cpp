@@ -15,28 +15,30 @@ void note_trouble(char (&place)[512], const std::string& text) {
 
 }  // namespace
 
-std::vector<SharedSegment> ShmMeeting::share(std::size_t bytes, std::chrono::milliseconds limit) {
+ShmMeeting::Shared ShmMeeting::share(const Offer& offer, std::chrono::milliseconds limit) {
   const auto deadline = std::chrono::steady_clock::now() + limit;
   std::uint64_t all_bytes = 0;
-  for (const Note& note : exchange({.bytes = bytes}, deadline)) all_bytes += note.bytes;
-  Note own{.bytes = bytes};
+  for (const Note& note : exchange({.bytes = offer.bytes}, deadline)) all_bytes += note.bytes;
+  Note own{.bytes = offer.bytes, .number = offer.number};
   SharedSegment segment;
   try {
+    check<DeviceError>(offer.trouble.empty(), [&] { return Complaint{offer.trouble, ""}; });
     require_memory(all_bytes, fmt::format("memory of {} ranks", size_), available_memory());
-    if (bytes > 0) segment = std::make_shared<ShmSegment>(ShmSegment::made(bytes));
+    if (offer.bytes > 0) segment = std::make_shared<ShmSegment>(ShmSegment::made(offer.bytes));
   } catch (const Error& error) {
     own.bytes = 0;
     note_trouble(own.trouble, error.problem());
   }
   std::vector<Note> notes;
-  std::vector<SharedSegment> all = exchange(own, segment, notes, deadline);
+  Shared all{.of_rank = exchange(own, segment, notes, deadline), .number = 0};
+  all.number = notes.front().number;
   if (segment) segment->forget_descriptor();
   for (std::size_t rank = 0; rank < notes.size(); ++rank) {
     check<DeviceError>(notes[rank].trouble[0] == 0, [&] {
       return Complaint{fmt::format("rank {}: {}", rank, notes[rank].trouble),
                        "use a smaller model, fewer ranks on this host, or free memory on it"};
     });
-    check<CommError>(notes[rank].bytes == 0 || all[rank] != nullptr, [&] {
+    check<CommError>(notes[rank].bytes == 0 || all.of_rank[rank] != nullptr, [&] {
       return Complaint{fmt::format("shared memory: the memory of rank {} did not arrive", rank),
                        "raise the limit of open files (ulimit -n)"};
     });

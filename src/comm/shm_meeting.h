@@ -24,9 +24,19 @@ class ShmMeeting {
   int rank() const { return rank_; }
   int size() const { return size_; }
 
-  // Collective: every rank makes `bytes` of its own (none for 0) and sees everyone's, by rank.
-  // Where the host has not enough memory for all together, or a rank fails, every rank throws.
-  std::vector<SharedSegment> share(std::size_t bytes, std::chrono::milliseconds limit);
+  // What a rank brings to a meeting.
+  struct Offer {
+    std::size_t bytes = 0;     // of memory; 0: none
+    std::uint32_t number = 0;  // the first rank's holds for all
+    std::string trouble = {};  // why it can offer nothing, which all ranks are told
+  };
+  struct Shared {
+    std::vector<SharedSegment> of_rank;
+    std::uint32_t number = 0;
+  };
+  // Collective: every rank makes memory of its own and sees everyone's. Where the host has not
+  // enough for all together, or a rank is in trouble, every rank throws.
+  Shared share(const Offer& offer, std::chrono::milliseconds limit);
   // A rank whose process has ended, if this one can see that.
   virtual std::optional<int> lost_rank() { return std::nullopt; }
   // Collective over the ranks of this meeting: that of the group, nullptr without one. `on` joins
@@ -40,6 +50,7 @@ class ShmMeeting {
   // What a rank says at one meeting.
   struct Note {
     std::uint64_t bytes = 0;  // 0: no segment
+    std::uint32_t number = 0;
     char trouble[512] = {};
   };
   using Deadline = std::chrono::steady_clock::time_point;

@@ -11,7 +11,7 @@
 namespace lockstep::comm {
 
 // One writer, one reader; zeroes are an empty ring. A record is a header and its payload, in whole
-// cache lines.
+// cache lines. Heads and tails are sequentially consistent, see ShmBoard::post.
 class ShmRing {
  public:
   struct alignas(64) Record {
@@ -28,7 +28,7 @@ class ShmRing {
   bool push(std::size_t capacity, const Record& record, const std::byte* payload) {
     const std::uint64_t head = head_.load(std::memory_order_relaxed);
     const std::uint64_t needed = sizeof(Record) + padded(record.bytes);
-    if (head + needed - tail_.load(std::memory_order_acquire) > capacity) return false;
+    if (head + needed - tail_.load() > capacity) return false;
     std::memcpy(data() + head % capacity, &record, sizeof record);
     if (payload != nullptr && record.bytes > 0) {
       const std::uint64_t at = (head + sizeof record) % capacity;
@@ -43,7 +43,7 @@ class ShmRing {
   // The record at the front; false in an empty ring.
   bool peek(std::size_t capacity, Record& record) const {
     const std::uint64_t tail = tail_.load(std::memory_order_relaxed);
-    if (head_.load(std::memory_order_acquire) == tail) return false;
+    if (head_.load() == tail) return false;
     std::memcpy(&record, data() + tail % capacity, sizeof record);
     return true;
   }

@@ -19,6 +19,9 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+// Descriptors that Linux lets travel in one packet (SCM_MAX_FD).
+constexpr int most_ranks = 253;
+
 struct SocketName {
   std::uint8_t random[16] = {};
 };
@@ -304,8 +307,13 @@ std::unique_ptr<ShmMeeting> meet_over_sockets(Communicator& bootstrap, std::span
                                               int index) {
   const auto deadline =
       Clock::now() + std::chrono::seconds(integer_setting("LOCKSTEP_TIMEOUT", 300, 1, 1'000'000));
-  const SocketName own = new_name();
   const int size = static_cast<int>(ranks.size());
+  check<DeviceError>(size <= most_ranks, [&] {
+    return Complaint{
+        fmt::format("shared memory: {} ranks on one host, {} can share it", size, most_ranks),
+        "start fewer ranks with more threads each, or use LOCKSTEP_TRANSPORT=mpi"};
+  });
+  const SocketName own = new_name();
   FileDescriptor listener;  // before anyone learns its name
   if (size > 1 && index == 0) listener = listening(own, size);
   const auto names = gathered_names(bootstrap, own);

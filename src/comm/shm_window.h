@@ -40,7 +40,7 @@ class ShmWindows {
   Line& line(int rank) const { return reinterpret_cast<Line*>(memory_)[rank]; }
   bool all_reached(std::atomic<std::uint64_t> Line::*step, std::uint64_t round) const {
     for (int rank = 0; rank < size_; ++rank)
-      if ((line(rank).*step).load(std::memory_order_acquire) < round) return false;
+      if ((line(rank).*step).load() < round) return false;
     return true;
   }
 

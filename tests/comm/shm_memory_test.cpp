@@ -5,6 +5,7 @@
 #include <cstring>
 #include <fstream>
 #include <string>
+#include <vector>
 
 #include "lockstep/base/error.h"
 #include "tests/support/shared_memory.h"
@@ -40,6 +41,32 @@ TEST(ShmMemory, MemoryGoesOnceNoRankUsesIt) {
   });
   EXPECT_LE(within[0], 1 + 2 + 2);  // the board, and of each rank what is kept and the latest
   EXPECT_EQ(shared_mappings(), before);
+}
+
+TEST(ShmMemory, APieceThatStaysDoesNotCountThoseThatCameAndWent) {
+  on_shared_memory(2, [](Communicator& ranks) {
+    const core::Memory kept = ranks.allocate(100);
+    std::memset(kept->data(), 7, 100);
+    for (int piece = 0; piece < 1100; ++piece) ranks.allocate(10);
+    EXPECT_EQ(static_cast<const char*>(kept->data())[99], 7);
+  });
+}
+
+TEST(ShmMemory, TooManyPiecesAreAnErrorOnEveryRank) {
+  on_shared_memory(2, [](Communicator& ranks) {
+    std::vector<core::Memory> pieces;
+    try {
+      while (pieces.size() < 2000) pieces.push_back(ranks.allocate(10));
+      ADD_FAILURE() << "nothing was thrown";
+    } catch (const DeviceError& error) {
+      EXPECT_THAT(error.what(), HasSubstr("rank 0: 1024 pieces of shared memory are in use"));
+    }
+    EXPECT_EQ(pieces.size(), 1024U);
+    ranks.barrier();
+    pieces.clear();
+    ranks.barrier();
+    EXPECT_NE(ranks.allocate(10)->data(), nullptr);
+  });
 }
 
 TEST(ShmMemory, MemoryOutlivesItsCommunicator) {
