@@ -16,6 +16,7 @@ namespace {
 constexpr std::array known{
     Setting{"LOCKSTEP_CPU_PLUGIN", "path of the CPU kernels' plug-in", "found beside liblockstep"},
     Setting{"LOCKSTEP_DATA", "folder of the data sets", "the packaged data sets"},
+    Setting{"LOCKSTEP_FLIGHT_DIR", "folder for what each rank did before a failure", "none"},
     Setting{"LOCKSTEP_LOG", "least level that is logged: debug, info, warning, error", "info"},
     Setting{"LOCKSTEP_PLUGIN_DIR", "folder that holds the plug-ins", "beside liblockstep"},
     Setting{"LOCKSTEP_SHARDS", "number of shards of the global batch", "ranks at the first launch"},

@@ -11,6 +11,7 @@
 #include "src/comm/check.h"
 #include "src/comm/family.h"
 #include "src/comm/flight.h"
+#include "src/comm/flight_recorder.h"
 #include "src/comm/flight_registry.h"
 #include "src/comm/watchdog.h"
 
@@ -134,7 +135,7 @@ Work Communicator::run(std::vector<Call> calls, core::Stream& after) {
     in_flight_.push_back(flight);
     advance(*flight);
   } catch (...) {
-    give_out_poison(cause_of_failure());
+    give_out_poison(cause_of_failure(), FailureKind::call);
     throw;
   }
   if (flight->is_finished) in_flight_.pop_back();
@@ -194,7 +195,7 @@ void Communicator::poll() {
   try {
     for (const auto& flight : in_flight_) advance(*flight);
   } catch (...) {
-    give_out_poison(cause_of_failure());
+    give_out_poison(cause_of_failure(), FailureKind::call);
     throw;
   }
   std::erase_if(in_flight_, [](const auto& flight) { return flight->is_finished; });
@@ -212,7 +213,7 @@ void Communicator::wait(Work::Flight& flight) {
     const std::string elsewhere = call_elsewhere();
     if (elsewhere.empty() && Clock::now() - begin < timeout_ + precedence()) continue;
     const CommError why = deadline_error(call, elsewhere);
-    give_out_poison(why);
+    give_out_poison(why, FailureKind::call);
     throw why;
   }
 }
@@ -253,10 +254,10 @@ CommError Communicator::deadline_error(const Call& call, const std::string& else
 
 void Communicator::poison(const std::string& reason, Site site) noexcept {
   if (poison_) return;
-  give_out_poison(CommError({reason, poisoned_fix, place(member_, {})}, site));
+  give_out_poison(CommError({reason, poisoned_fix, place(member_, {})}, site), FailureKind::own);
 }
 
-void Communicator::give_out_poison(const CommError& why) noexcept {
+void Communicator::give_out_poison(const CommError& why, FailureKind kind) noexcept {
   if (poison_) return;
   poison_ = why;
   if (Watchdog* const watchdog = Watchdog::current()) watchdog->suspect(why.what());
@@ -265,6 +266,7 @@ void Communicator::give_out_poison(const CommError& why) noexcept {
   }
   in_flight_.clear();
   abort(why);
+  record_failure(kind, why.what());
 }
 
 void Communicator::give_up(int exit_code) noexcept {

@@ -66,7 +66,8 @@ std::string account(const RankView& view, int rank, const Question& question) {
 }  // namespace
 
 std::string encoded(const RankStatus& status) {
-  std::string text = fmt::format("{}\t{}\t{}", status.host, status.pid, status.activity);
+  std::string text =
+      fmt::format("{}\t{}\t{}\t{}", status.host, status.pid, status.activity, status.activity_ms);
   for (const GroupStatus& group : status.groups) {
     text += fmt::format("\n{}\t{}\t{}\t{}\t{}\t{}\t{}", group.group, group.transport, group.rank,
                         group.collective, group.is_finished ? 1 : 0, group.age_ms, group.last);
@@ -78,7 +79,8 @@ RankStatus status_from(std::string_view text) {
   RankStatus status;
   const auto lines = split(text, '\n');
   const auto head = split(lines.front(), '\t');
-  if (head.size() != 3 || !read(head[1], status.pid)) return status;
+  if (head.size() != 4 || !read(head[1], status.pid) || !read(head[3], status.activity_ms))
+    return status;
   status.host = head[0];
   status.activity = head[2];
   for (std::size_t i = 1; i < lines.size(); ++i) {
@@ -136,7 +138,9 @@ std::string last_op_of(const RankView& view) {
   } else if (view.status.pid != 0) {
     text = "it has called nothing yet";
   }
-  if (!view.status.activity.empty()) text += "; it is in " + view.status.activity;
+  if (!view.status.activity.empty())
+    text += fmt::format("; it is in {} for {}", view.status.activity,
+                        seconds(view.status.activity_ms + view.silence.count()));
   return text;
 }
 

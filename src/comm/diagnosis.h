@@ -26,6 +26,7 @@ struct RankStatus {
   std::string host;
   int pid = 0;
   std::string activity;  // what the program does between its calls: "loader.next"; empty: unknown
+  std::int64_t activity_ms = 0;  // since when
   std::vector<GroupStatus> groups;
 };
 

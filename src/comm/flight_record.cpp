@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "lockstep/obs/trace.h"
+#include "src/comm/signature.h"
 
 namespace lockstep::comm {
 namespace {
@@ -33,6 +34,8 @@ std::uint64_t FlightRecord::start(const Call& call) {
                           .reduce = call.reduce,
                           .dtype = call.out.dtype,
                           .count = call.count(),
+                          .agreed = agreed_count(call),
+                          .is_v = !call.counts.empty(),
                           .root = call.root,
                           .site = call.site,
                           .started = FlightEntry::Clock::now(),

@@ -4,11 +4,40 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <mutex>
 #include <string_view>
 
+#include "lockstep/obs/activity.h"
+#include "lockstep/obs/trace.h"
+#include "src/comm/signature.h"
+
 namespace lockstep::comm {
 namespace {
+
+// "train.cpp:118"
+std::string site_of(const FlightEntry& entry) {
+  std::string_view file = entry.site.file_name();
+  file.remove_prefix(file.find_last_of('/') + 1);
+  return fmt::format("{}:{}", file, entry.site.line());
+}
+
+// What every rank that makes this call says of it, but for messages: "all_reduce #41 (sum, f32 x
+// 10)".
+std::string agreed_description(const FlightEntry& entry) {
+  Signature signature;
+  signature.sequence = entry.sequence;
+  signature.op = entry.op;
+  signature.reduce = entry.reduce;
+  signature.dtype = entry.dtype;
+  signature.count = entry.agreed;
+  signature.root = entry.root;
+  signature.is_v = entry.is_v ? 1 : 0;
+  std::string text = call_of(signature);
+  if (is_point_to_point(entry.op))
+    text += fmt::format(" {} rank {}", entry.op == Op::send ? "to" : "from", entry.root);
+  return text;
+}
 
 struct Known {
   Membership member;
@@ -43,6 +72,24 @@ GroupStatus status_of(const Known& known) {
   return status;
 }
 
+// Seconds of the system's clock, which other processes' files have too.
+double system_time(FlightEntry::Clock::time_point at) {
+  const auto since = FlightEntry::Clock::now() - at;
+  const auto then = std::chrono::system_clock::now().time_since_epoch() - since;
+  return std::chrono::duration<double>(then).count();
+}
+
+FlightCall call_of(const FlightEntry& entry) {
+  FlightCall call{.sequence = entry.sequence,
+                  .is_message = is_point_to_point(entry.op),
+                  .call = agreed_description(entry),
+                  .site = site_of(entry),
+                  .started = system_time(entry.started),
+                  .finished = {}};
+  if (entry.is_finished) call.finished = system_time(entry.finished);
+  return call;
+}
+
 std::string host_name() {
   char name[256] = {};
   gethostname(name, sizeof name - 1);
@@ -62,10 +109,31 @@ void unregister_flights(const FlightRecord& record) noexcept {
 }
 
 RankStatus own_status() {
-  RankStatus status{.host = host_name(), .pid = getpid(), .activity = {}, .groups = {}};
+  const obs::CurrentActivity activity = obs::current_activity();
+  RankStatus status{.host = host_name(),
+                    .pid = getpid(),
+                    .activity = activity.name,
+                    .activity_ms = (obs::trace_now() - activity.since) / 1'000'000,
+                    .groups = {}};
   const std::lock_guard lock(registry().mutex);
   for (const Known& each : registry().known) status.groups.push_back(status_of(each));
   return status;
+}
+
+std::vector<FlightGroup> own_flights() {
+  std::vector<FlightGroup> groups;
+  const std::lock_guard lock(registry().mutex);
+  for (const Known& each : registry().known) {
+    FlightGroup group{.id = each.member.group.id,
+                      .name = each.member.group.name,
+                      .transport = each.member.transport,
+                      .rank = each.member.rank,
+                      .size = each.member.size,
+                      .calls = {}};
+    for (const FlightEntry& entry : each.record->entries()) group.calls.push_back(call_of(entry));
+    groups.push_back(std::move(group));
+  }
+  return groups;
 }
 
 std::string description(const FlightEntry& entry) {
@@ -79,9 +147,7 @@ std::string description(const FlightEntry& entry) {
             .sequence = entry.sequence};
   call.out.count = entry.count;
   call.out.dtype = entry.dtype;
-  std::string_view file = entry.site.file_name();
-  file.remove_prefix(file.find_last_of('/') + 1);
-  return fmt::format("{} at {}:{}", call.description(), file, entry.site.line());
+  return fmt::format("{} at {}", call.description(), site_of(entry));
 }
 
 }  // namespace lockstep::comm

@@ -7,6 +7,7 @@
 #include "lockstep/comm/flight_record.h"
 #include "lockstep/comm/membership.h"
 #include "src/comm/diagnosis.h"
+#include "src/comm/flight_file.h"
 
 namespace lockstep::comm {
 
@@ -14,8 +15,9 @@ namespace lockstep::comm {
 void register_flights(const Membership& member, const FlightRecord& record);
 void unregister_flights(const FlightRecord& record) noexcept;
 
-// Where this process is now.
+// Where this process is now, and all that it remembers of its calls.
 RankStatus own_status();
+std::vector<FlightGroup> own_flights();
 
 // "all_reduce #41 (sum, f32 x 10) at train.cpp:118"
 std::string description(const FlightEntry& entry);

@@ -21,8 +21,8 @@ std::uint64_t hash_of(const std::vector<std::int64_t>& counts) {
   return hash | 1U;
 }
 
-// What every rank must give alike.
-std::int64_t agreed_count(const Call& call) {
+// Of a call without counts.
+std::int64_t even_count(const Call& call) {
   const std::int64_t in = call.in.empty() ? 0 : call.in.front().count;
   switch (call.op) {
     case Op::gather:
@@ -55,17 +55,6 @@ void note_place(const Site& site, Signature& signature) {
 std::string site_of(const Signature& s) {
   const char* slash = std::strrchr(s.file, '/');
   return fmt::format("{}:{}", slash == nullptr ? s.file : slash + 1, s.line);
-}
-
-std::string call_of(const Signature& s) {
-  std::string text = fmt::format("{}{} #{}", name_of(s.op), s.is_v != 0 ? "_v" : "", s.sequence);
-  if (s.op == Op::barrier) return text;
-  if (is_point_to_point(s.op)) return text + fmt::format(" ({} x {})", name_of(s.dtype), s.count);
-  text += " (";
-  if (is_reduction(s.op)) text += fmt::format("{}, ", name_of(s.reduce));
-  text += fmt::format("{} x {}", name_of(s.dtype), s.count);
-  if (has_root(s.op)) text += fmt::format(", root {}", s.root);
-  return text + ")";
 }
 
 // The first item in which two signatures differ, and what mends it.
@@ -104,6 +93,17 @@ std::optional<Item> differing_item(const Signature& a, const Signature& b) {
 
 }  // namespace
 
+std::string call_of(const Signature& s) {
+  std::string text = fmt::format("{}{} #{}", name_of(s.op), s.is_v != 0 ? "_v" : "", s.sequence);
+  if (s.op == Op::barrier) return text;
+  if (is_point_to_point(s.op)) return text + fmt::format(" ({} x {})", name_of(s.dtype), s.count);
+  text += " (";
+  if (is_reduction(s.op)) text += fmt::format("{}, ", name_of(s.reduce));
+  text += fmt::format("{} x {}", name_of(s.dtype), s.count);
+  if (has_root(s.op)) text += fmt::format(", root {}", s.root);
+  return text + ")";
+}
+
 Signature signature_of(const Call& call, const Membership& member) {
   Signature s;
   s.sequence = call.sequence;
@@ -115,16 +115,20 @@ Signature signature_of(const Call& call, const Membership& member) {
   s.dtype = call.out.dtype;
   s.is_v = call.counts.empty() ? 0 : 1;
   s.count = agreed_count(call);
+  // Those of an all_to_all_v differ between ranks.
+  if (s.is_v != 0 && call.op != Op::all_to_all) s.counts = hash_of(call.counts);
   if (is_reduction(call.op)) {
     s.reduce = call.reduce;
     s.shards = call.shards;
   }
   if (has_root(call.op)) s.root = call.root;
-  if (s.is_v == 0) return s;
-  const bool is_pairwise = call.op == Op::all_to_all;  // its counts differ between ranks
-  s.count = is_pairwise ? 0 : std::accumulate(call.counts.begin(), call.counts.end(), s.count * 0);
-  s.counts = is_pairwise ? 0 : hash_of(call.counts);
   return s;
+}
+
+std::int64_t agreed_count(const Call& call) {
+  if (call.counts.empty()) return even_count(call);
+  if (call.op == Op::all_to_all) return 0;
+  return std::accumulate(call.counts.begin(), call.counts.end(), std::int64_t{0});
 }
 
 std::optional<CommError> difference(const Signature& a, int rank_a, const Signature& b, int rank_b,

@@ -32,12 +32,17 @@ struct Signature {
 static_assert(std::is_trivially_copyable_v<Signature> && sizeof(Signature) == 96);
 
 Signature signature_of(const Call& call, const Membership& member);
+// The elements that every rank gives alike; of a v-variant all ranks' together, 0 where each pair
+// has its own.
+std::int64_t agreed_count(const Call& call);
 
 // The error that names both ranks, their call sites and what differs; nothing where the two agree.
 std::optional<CommError> difference(const Signature& a, int rank_a, const Signature& b, int rank_b,
                                     const Membership& member, Site site = Site::current());
 // Whether there is one: everything but the call sites must be equal.
 bool differ(const Signature& a, const Signature& b);
+// "all_reduce #3 (sum, f32 x 10)"
+std::string call_of(const Signature& signature);
 // "all_reduce #3 (sum, f32 x 10) at train.cpp:12"
 std::string description_of(const Signature& signature);
 

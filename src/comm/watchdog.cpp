@@ -22,6 +22,7 @@
 
 #include "lockstep/core/stream.h"
 #include "lockstep/obs/log.h"
+#include "src/comm/flight_recorder.h"
 #include "src/comm/flight_registry.h"
 
 namespace lockstep::comm {
@@ -325,6 +326,18 @@ void Watchdog::work(Clock::time_point now) {
   changed_.notify_all();
 }
 
+// At once: the launcher may not wait until this process ends by itself.
+void Watchdog::record_end() {
+  std::string why;
+  {
+    const std::lock_guard lock(mutex_);
+    if (!end_due_ || std::exchange(is_end_recorded_, true)) return;
+    why = is_terminated_ && why_it_ends_.empty() ? "the launcher ended it with SIGTERM"
+                                                 : why_it_ends_;
+  }
+  if (!why.empty()) record_failure(FailureKind::others, why);
+}
+
 void Watchdog::notice_termination(Clock::time_point now) {
   if (!Termination::is_asked) return;
   const std::lock_guard lock(mutex_);
@@ -335,6 +348,7 @@ void Watchdog::notice_termination(Clock::time_point now) {
 
 void Watchdog::keep_time(Clock::time_point now) {
   notice_termination(now);
+  record_end();
   const char* late = nullptr;
   {
     const std::lock_guard lock(mutex_);
@@ -400,7 +414,10 @@ void Watchdog::take(const Frame& frame) {
   if (frame.kind == Frame::Kind::answer) answer_ = frame.text;
   if (frame.kind == Frame::Kind::verdict) verdict_ = frame.code == 1;
   if (frame.kind == Frame::Kind::goodbye) is_leaving_ = true;
-  if (frame.kind == Frame::Kind::end && !end_due_) end_due_ = Clock::now() + time_to_notice;
+  if (frame.kind == Frame::Kind::end && !end_due_) {
+    end_due_ = Clock::now() + time_to_notice;
+    why_it_ends_ = fmt::format("rank {} failed: {}", frame.rank, frame.text);
+  }
   changed_.notify_all();
 }
 
@@ -408,6 +425,7 @@ void Watchdog::lose_hub(Clock::time_point now) {
   const std::lock_guard lock(mutex_);
   if (!is_connected_ || is_leaving_ || end_due_) return;
   end_due_ = now + time_to_notice;
+  why_it_ends_ = "rank 0 died";
   changed_.notify_all();
   if (rank_ != 1) return;  // one tells it
   const std::string text = fmt::format(
@@ -420,6 +438,7 @@ void Watchdog::lose_hub(Clock::time_point now) {
 
 void Watchdog::end_process(const std::string& message) {
   [[maybe_unused]] const auto written = ::write(STDERR_FILENO, message.data(), message.size());
+  if (!message.empty()) record_failure(FailureKind::call, message);
   flush_what_is_free();
   ::_exit(4);
 }

@@ -62,6 +62,7 @@ class Watchdog {
   void connect_next(Clock::time_point now);
   void lose_hub(Clock::time_point now);
   void notice_termination(Clock::time_point now);
+  void record_end();
   void notify() noexcept;
   void enqueue(Frame frame) noexcept;
   [[noreturn]] void end_process(const std::string& message);
@@ -77,9 +78,11 @@ class Watchdog {
   std::optional<std::string> answer_;
   std::optional<bool> verdict_;
   std::optional<Clock::time_point> end_due_;  // another rank's failure ends this process
-  std::unique_ptr<Invitation> invitation_;    // of rank 0's hub
-  FileDescriptor listener_;                   // on rank 0, for its hub
-  const char* phase_ = "joining the job";     // that must be over by `phase_due_`; or null
+  std::string why_it_ends_;                   // empty: this rank's own failure was told before
+  bool is_end_recorded_ = false;
+  std::unique_ptr<Invitation> invitation_;  // of rank 0's hub
+  FileDescriptor listener_;                 // on rank 0, for its hub
+  const char* phase_ = "joining the job";   // that must be over by `phase_due_`; or null
   Clock::time_point phase_due_;
   bool is_connected_ = false;
   bool is_leaving_ = false;

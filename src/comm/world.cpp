@@ -13,6 +13,7 @@
 #include "lockstep/comm/merged_trace.h"
 #include "lockstep/comm/transport.h"
 #include "lockstep/obs/log.h"
+#include "src/comm/flight_recorder.h"
 #include "src/comm/job.h"
 #include "src/comm/watchdog.h"
 
@@ -95,6 +96,7 @@ World::World(std::unique_ptr<comm::Watchdog> watchdog, const WorldOptions& optio
   is_of_a_job_ = communicator_->transport() != "self";
   if (watchdog_) watchdog_->join(*communicator_);
   obs::set_log_identity(rank(), size(), host_name());
+  comm::prepare_flight_folder(rank(), size());
   warn_if_crowded(*communicator_);
 }
 
@@ -159,6 +161,7 @@ namespace {
 
 // The job's first failure is printed; a later one waits for the first to end the job.
 void tell(int rank, int size, int code, const char* text) {
+  if (code != 4) comm::record_failure(comm::FailureKind::own, text);  // else the call has done so
   if (is_first_failure(code, text))
     print_error(rank, size, text);
   else

@@ -6,6 +6,7 @@
 
 #include "lockstep/base/config.h"
 #include "lockstep/base/error.h"
+#include "lockstep/obs/activity.h"
 #include "lockstep/obs/trace.h"
 
 namespace lockstep::data {
@@ -41,6 +42,7 @@ void Epoch::Run::advance() {
   if (cursor.epoch != epoch_ || is_over(cursor.position)) return;
   {
     const obs::TraceScope trace("data", "next batch", -1, cursor.position);
+    const obs::Activity activity("loader.next");
     current = &next_ready();
   }
   cursor.position += current->batch.count;

@@ -7,6 +7,7 @@
 #include "lockstep/base/error.h"
 #include "lockstep/core/stream.h"
 #include "lockstep/io/safetensors.h"
+#include "lockstep/obs/activity.h"
 #include "lockstep/obs/trace.h"
 #include "lockstep/tensor/views.h"
 #include "src/parallel/checkpoint_folder.h"
@@ -31,6 +32,7 @@ std::filesystem::path save_checkpoint(const std::filesystem::path& folder,
                                       const Checkpoint& checkpoint, comm::Communicator& ranks,
                                       const SaveOptions& options) {
   const obs::TraceScope trace("checkpoint", "save", -1, checkpoint.progress.step);
+  const obs::Activity activity("checkpoint.save");
   return from_root(ranks, [&] {
     write_checkpoint(folder, checkpoint, options);
     return checkpoint_path(folder, checkpoint.progress.step).string();
@@ -40,6 +42,7 @@ std::filesystem::path save_checkpoint(const std::filesystem::path& folder,
 bool load_checkpoint(const std::filesystem::path& folder, Checkpoint& into,
                      comm::Communicator& ranks) {
   const obs::TraceScope trace("checkpoint", "load");
+  const obs::Activity activity("checkpoint.load");
   std::optional<std::filesystem::path> path;
   const std::string text = from_root(ranks, [&] {
     path = find_checkpoint(folder);

@@ -11,6 +11,7 @@
 #include <string>
 
 #include "lockstep/base/error.h"
+#include "lockstep/obs/activity.h"
 #include "lockstep/obs/log.h"
 #include "lockstep/obs/trace.h"
 #include "lockstep/tensor/create.h"
@@ -99,6 +100,7 @@ void Checkpointer::save(const std::filesystem::path& folder, const Checkpoint& c
 
 void Checkpointer::save_to(const std::vector<std::filesystem::path>& folders,
                            const Checkpoint& checkpoint) {
+  const obs::Activity activity("checkpoint.save");
   from_root(writer_->ranks, [&] {
     writer_->finish();
     writer_->start(folders, checkpoint);

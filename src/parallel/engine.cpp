@@ -7,6 +7,7 @@
 #include "lockstep/autograd/parameter.h"
 #include "lockstep/base/error.h"
 #include "lockstep/core/random.h"
+#include "lockstep/obs/activity.h"
 #include "lockstep/tensor/create.h"
 
 namespace lockstep {
@@ -124,7 +125,10 @@ void DataParallel::Engine::compute_shard(int index, const ShardLoss& loss,
   summary_->begin_shard();
   if (is_exact) optimizer_.discard_gradients();
   exchange_->begin_shard(additions, is_last);
-  if (const auto computed = loss(index)) backward_from(*computed, batch_weight);
+  {
+    const obs::Activity activity("step.compute");
+    if (const auto computed = loss(index)) backward_from(*computed, batch_weight);
+  }
   if (is_exact || is_last) record_used_parameters();
   summary_->end_shard();
   if (is_last) return;

@@ -17,7 +17,9 @@
 #include "lockstep/core/plugin.h"
 #include "lockstep/kernels/registry.h"
 #include "lockstep/version.h"
+#include "src/comm/flight_recorder.h"
 #include "src/programs/command_line.h"
+#include "src/programs/flight_report.h"
 
 namespace lockstep::programs {
 namespace {
@@ -126,8 +128,20 @@ void report(World& world) {
 }  // namespace lockstep::programs
 
 int main(int argc, char** argv) {
-  lockstep::programs::CommandLine command_line(
-      "lockstep-info", "Shows versions, backends, the processor, and the ranks of this job.");
+  using namespace lockstep::programs;
+  CommandLine command_line("lockstep-info",
+                           "Shows versions, backends, the processor, and the ranks of this job; or "
+                           "what a job did before "
+                           "it failed.");
+  std::string flight;
+  command_line.add({.name = "--flight",
+                    .meaning = "tell from the files in DIR, which LOCKSTEP_FLIGHT_DIR named, which "
+                               "rank failed or kept the others",
+                    .value = "DIR"},
+                   flight);
   if (const auto code = command_line.parse(argc, argv)) return *code;
-  return lockstep::run(argc, argv, lockstep::programs::report);
+  return lockstep::run(argc, argv, [&](lockstep::World& world) {
+    if (flight.empty()) return report(world);
+    if (world.is_root()) fmt::print("{}", flight_report(lockstep::comm::flights_in(flight)));
+  });
 }

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "lockstep/autograd/grad_mode.h"
+#include "lockstep/obs/activity.h"
 #include "lockstep/ops/reduce.h"
 #include "lockstep/ops/rows.h"
 
@@ -58,6 +59,7 @@ PartScore classifier_score(nn::Module& model, const data::Batch& part) {
 }  // namespace
 
 Score evaluate(data::Loader& loader, World& world, const Measure& measure) {
+  const obs::Activity activity("evaluate");
   const core::ShardRange shards = world.shards();
   std::vector<ShardScore> scores(static_cast<std::size_t>(shards.total));
   for (const data::GlobalBatch& batch : loader.epoch(0)) {

@@ -13,6 +13,7 @@
 #include "lockstep/base/error.h"
 #include "lockstep/comm/world.h"
 #include "lockstep/core/stream.h"
+#include "lockstep/obs/activity.h"
 
 namespace {
 
@@ -36,6 +37,10 @@ void meet(const std::string& event) {
   if (event == "stop") std::raise(SIGSTOP);
   if (event == "exit") std::exit(0);
   if (event == "quit") _exit(0);
+  if (event == "load") {
+    const lockstep::obs::Activity activity("loader.next");
+    std::this_thread::sleep_for(std::chrono::seconds(60));
+  }
   if (event == "throw") throw std::runtime_error("cannot go on");
 }
 

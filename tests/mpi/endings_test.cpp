@@ -9,6 +9,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tests/support/subprocess.h"
+
+namespace lockstep::tests {
 namespace {
 
 using testing::AllOf;
@@ -147,6 +150,35 @@ TEST(Endings, AStoppedRankIsNamedAtTheDeadline) {
   EXPECT_LT(stopped.seconds, 30);
 }
 
+TEST(Endings, ARankThatIsBusyElsewhereIsNamedWithWhatItDoes) {
+  const Ending busy = ending(2, "load-barrier", "LOCKSTEP_TIMEOUT=2");
+  EXPECT_EQ(busy.code, 4);
+  EXPECT_THAT(
+      busy.output,
+      ContainsRegex("rank 1 \\(host .*, pid [0-9]+\\) never arrived; its last op was barrier "
+                    "#2 .* finished [0-9.]+ s ago; it is in loader.next for [0-9.]+ s;"));
+}
+
+// What lockstep-info tells from the flight files of a job that ended in `way`.
+std::string culprit_of(const std::string& way) {
+  const Scratch scratch;
+  const std::string folder = (scratch / "flight").string();
+  ending(3, way, "LOCKSTEP_TIMEOUT=2 LOCKSTEP_FLIGHT_DIR=" + folder);
+  const Outcome told =
+      run_command(std::string(LOCKSTEP_PROGRAMS) + "/lockstep-info --flight " + folder);
+  EXPECT_EQ(told.exit_code, 0) << told.err;
+  const auto at = told.out.find("Culprit: ");
+  return at == std::string::npos ? told.out : told.out.substr(at);
+}
+
+TEST(Endings, TheFlightFilesNameTheCulprit) {
+  EXPECT_THAT(culprit_of("kill-barrier"), HasSubstr("rank 2, without a file"));
+  EXPECT_THAT(culprit_of("throw-work"), ContainsRegex("rank 2 .*, which failed by itself"));
+  EXPECT_THAT(culprit_of("stop-barrier"), HasSubstr("rank 2 never made barrier #3"));
+  EXPECT_THAT(culprit_of("load-barrier"),
+              ContainsRegex("rank 2 never made barrier #3 .*; it was in loader.next"));
+}
+
 TEST(Endings, ARankThatNeverStartsMpiEndsTheOthersInTheirStart) {
   const Ending alone = ending(2, "alone", "LOCKSTEP_TIMEOUT=1");
   EXPECT_EQ(alone.code, 4);
@@ -176,3 +208,4 @@ TEST(Endings, MoreRanksThanCoresAreWarnedAboutOnceAndGoOn) {
 }
 
 }  // namespace
+}  // namespace lockstep::tests

@@ -77,5 +77,13 @@ TEST(Info, ShowsHelpWithoutJoiningAJob) {
   EXPECT_THAT(outcome.out, HasSubstr("Usage: lockstep-info [flags]"));
 }
 
+TEST(Info, SaysWhatAFolderWithoutFlightFilesLacks) {
+  const Scratch scratch;
+  const Outcome outcome = run_command(info + " --flight " + scratch.folder().string());
+  EXPECT_EQ(outcome.exit_code, 3);
+  EXPECT_THAT(outcome.err, HasSubstr("holds no .flight.jsonl file"));
+  EXPECT_THAT(outcome.err, HasSubstr("LOCKSTEP_FLIGHT_DIR"));
+}
+
 }  // namespace
 }  // namespace lockstep::tests

@@ -22,6 +22,8 @@
 
 namespace lockstep::comm {
 
+enum class FailureKind : std::uint8_t;  // for the flight files
+
 // Calls that are started together, by Communicator::batch. They must not depend on each other.
 class Batch final : public CollectiveCalls<void> {
  public:
@@ -127,7 +129,7 @@ class Communicator : public CollectiveCalls<Work> {
   std::string call_elsewhere();
   std::chrono::milliseconds precedence() const;
   CommError deadline_error(const Call& call, const std::string& elsewhere) const;
-  void give_out_poison(const CommError& why) noexcept;
+  void give_out_poison(const CommError& why, FailureKind kind) noexcept;
 
   Membership member_;
   std::chrono::milliseconds timeout_;

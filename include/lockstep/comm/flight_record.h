@@ -22,7 +22,9 @@ struct FlightEntry {
   Op op = Op::barrier;
   Reduce reduce = Reduce::sum;
   DType dtype = DType::f32;
-  std::int64_t count = 0;
+  std::int64_t count = 0;   // of this rank's larger side
+  std::int64_t agreed = 0;  // what every rank gives alike
+  bool is_v = false;
   int root = 0;  // or peer
   Site site;
   Clock::time_point started;
