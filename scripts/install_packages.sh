@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# usage: install_packages.sh [--check] [--data]
-# Installs what building and testing need (Debian, Ubuntu); --check adds what scripts/check.sh needs,
-# --data the Fashion-MNIST images. Does nothing where all of it is there.
+# usage: install_packages.sh [--check] [--data] [--test]
+# Installs what building needs (Debian, Ubuntu); --check adds what scripts/check.sh needs, --data the
+# Fashion-MNIST images, --test what only tests need. Does nothing where all of it is there.
 # Exit 3: packages are missing and neither root nor sudo is at hand; the line to run is printed.
 set -euo pipefail
 
@@ -10,15 +10,17 @@ packages=(
   libopenmpi-dev openmpi-bin libdnnl-dev libeigen3-dev libfmt-dev libspdlog-dev libcli11-dev
   nlohmann-json3-dev libxxhash-dev zlib1g-dev libgtest-dev libgmock-dev libbenchmark-dev
 )
+test_packages=(slurm-wlm slurm-wlm-basic-plugins munge)
 check_packages=(clang-format-14 clang-tidy-16)
 data_packages=(dataset-fashion-mnist)
 
 for argument in "$@"; do
   case $argument in
     --check) packages+=("${check_packages[@]}") ;;
+    --test) packages+=("${test_packages[@]}") ;;
     --data) packages+=("${data_packages[@]}") ;;
     -h | --help) sed -n '2,5s/^# //p' "$0"; exit 0 ;;
-    *) echo "install_packages.sh: unknown argument '$argument'; known: --check, --data" >&2; exit 2 ;;
+    *) echo "install_packages.sh: unknown argument '$argument'; known: --check, --data, --test" >&2; exit 2 ;;
   esac
 done
 

@@ -24,7 +24,7 @@ must(${CMAKE_COMMAND} -S ${FOREIGN} -B ${SCRATCH}/build -G ${GENERATOR}
      -DCMAKE_BUILD_TYPE=${BUILD_TYPE} -DCMAKE_CXX_COMPILER=${CXX} -DCMAKE_CXX_FLAGS=${flags}
      -DCMAKE_PREFIX_PATH=${SCRATCH}/moved -DCMAKE_FIND_USE_PACKAGE_REGISTRY=OFF)
 must(${CMAKE_COMMAND} --build ${SCRATCH}/build)
-must(${UNDER_MPIRUN} ${MPIRUN} 2 ${SCRATCH}/build/foreign)
+must(${UNDER_MPIRUN} ${MPIRUN} 2 ${SCRATCH}/build/foreign 2)
 message("${text}")
 
 # What runs must be the moved copy, and nothing installed may remember where it was built.
@@ -39,4 +39,3 @@ foreach(product IN LISTS products)
     message(FATAL_ERROR "${product} looks for libraries in the build tree:\n${text}")
   endif()
 endforeach()
-file(REMOVE_RECURSE ${SCRATCH})
