@@ -1,6 +1,7 @@
 #include "lockstep/nn/activation.h"
 
 #include "lockstep/ops/pointwise.h"
+#include "lockstep/ops/rows.h"
 
 namespace lockstep::nn {
 
@@ -19,5 +20,12 @@ Tensor ActivationLayer::forward(const Tensor& x) {
   }
   return x;
 }
+
+LayerSpec ActivationLayer::layer() const {
+  constexpr const char* kinds[] = {"", "relu", "gelu", "tanh", "sigmoid"};
+  return {kinds[static_cast<std::size_t>(kind_)]};
+}
+
+Tensor Softmax::forward(const Tensor& x) { return softmax(x, axis_); }
 
 }  // namespace lockstep::nn

@@ -3,6 +3,7 @@
 #include "lockstep/autograd/parameter.h"
 #include "lockstep/nn/init.h"
 #include "lockstep/tensor/create.h"
+#include "src/nn/attributes.h"
 #include "src/nn/check_sizes.h"
 
 namespace lockstep::nn {
@@ -26,6 +27,12 @@ Tensor Linear::forward_fused(const Tensor& x, Activation activation) {
 void Linear::visit(Visitor& visitor) {
   visitor.parameter("weight", weight_);
   if (bias_) visitor.parameter("bias", bias_);
+}
+
+LayerSpec Linear::layer() const {
+  return {"linear", of_dtype(weight_, {{"in", weight_.size(1)},
+                                       {"out", weight_.size(0)},
+                                       {"bias", bias_.is_defined()}})};
 }
 
 }  // namespace lockstep::nn

@@ -1,8 +1,12 @@
 #include "lockstep/nn/module.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <typeinfo>
 
 #include "lockstep/autograd/parameter.h"
+#include "lockstep/base/error.h"
 #include "lockstep/tensor/views.h"
 
 namespace lockstep::nn {
@@ -60,6 +64,18 @@ class ModeSetter final : public Visitor {
 };
 
 }  // namespace
+
+LayerSpec Module::layer() const {
+  throw UsageError({fmt::format("GraphSpec: a module of type {} does not say which layer it is",
+                                typeid(*this).name()),
+                    "override layer(), or append_to() where it holds other modules"});
+}
+
+std::string Module::append_to(GraphSpec& graph, const std::string& name,
+                              const std::string& input) const {
+  graph.nodes.push_back({name, {input}, layer()});
+  return name;
+}
 
 State Module::parameters() { return collected(*this, true, false); }
 

@@ -2,7 +2,9 @@
 
 #include "lockstep/autograd/parameter.h"
 #include "lockstep/ops/norm.h"
+#include "lockstep/ops/pointwise.h"
 #include "lockstep/tensor/create.h"
+#include "src/nn/attributes.h"
 #include "src/nn/check_sizes.h"
 
 namespace lockstep::nn {
@@ -33,5 +35,13 @@ void BatchNorm::visit(Visitor& visitor) {
   visitor.buffer("running_mean", running_mean_);
   visitor.buffer("running_variance", running_variance_);
 }
+
+LayerSpec BatchNorm::layer() const {
+  return {"batch_norm", of_dtype(weight_, {{"channels", weight_.size(0)},
+                                           {"momentum", momentum_},
+                                           {"epsilon", epsilon_}})};
+}
+
+Tensor Rescale::forward(const Tensor& x) { return x * scale_ + offset_; }
 
 }  // namespace lockstep::nn

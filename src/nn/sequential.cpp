@@ -8,6 +8,19 @@
 
 namespace lockstep::nn {
 
+Reshape::Reshape(std::vector<std::int64_t> shape) : shape_(std::move(shape)) {
+  check<UsageError>(shape_.size() < max_rank, [&] {
+    return Complaint{fmt::format("Reshape: {} axes behind the batch axis", shape_.size()),
+                     fmt::format("give at most {}", max_rank - 1)};
+  });
+}
+
+Tensor Reshape::forward(const Tensor& x) {
+  Shape sizes{x.size(0)};
+  for (const std::int64_t size : shape_) sizes.append(size);
+  return reshape(x, sizes);
+}
+
 Module& Sequential::operator[](int index) {
   check<UsageError>(0 <= index && index < size(), [&] {
     return Complaint{fmt::format("Sequential: module {} of {}", index, size()),
@@ -39,6 +52,16 @@ Tensor Sequential::forward(const Tensor& x) {
 
 void Sequential::visit(Visitor& visitor) {
   for (std::size_t i = 0; i < modules_.size(); ++i) visitor.child(std::to_string(i), *modules_[i]);
+}
+
+std::string Sequential::append_to(GraphSpec& graph, const std::string& name,
+                                  const std::string& input) const {
+  std::string value = input;
+  for (std::size_t i = 0; i < modules_.size(); ++i) {
+    const std::string index = std::to_string(i);
+    value = modules_[i]->append_to(graph, name.empty() ? index : name + "." + index, value);
+  }
+  return value;
 }
 
 }  // namespace lockstep::nn

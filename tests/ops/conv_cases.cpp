@@ -125,6 +125,29 @@ OpCase pool_case(const char* name, const PoolOptions& options, bool is_maximum) 
           }};
 }
 
+OpCase pad_case(const char* name, const Pad2dOptions& options) {
+  const auto of = [](const Shape& x) { return Arguments{{x}}; };
+  return {.name = name,
+          .op = "pad2d",
+          .call = [=](const Tensors& in) { return pad2d(in[0], options); },
+          .reference =
+              [=](const std::vector<Dense>& in) {
+                const Shape& sizes = in[0].shape;
+                Dense y({sizes[0], options.before.height + sizes[1] + options.after.height,
+                         options.before.width + sizes[2] + options.after.width, sizes[3]},
+                        options.value);
+                for (std::int64_t i = 0; i < in[0].size(); ++i) {
+                  const auto at = position_of(i, sizes);
+                  y.at({at[0], at[1] + options.before.height, at[2] + options.before.width,
+                        at[3]}) = in[0][i];
+                }
+                return y;
+              },
+          .inputs = {of({1, 1, 1, 1}), of({2, 3, 4, 3}), of({1, 5, 2, 17})},
+          .empty = of({0, 4, 4, 2}),
+          .random = [=](std::mt19937& generator) { return of(random_shape(generator, 4, 4)); }};
+}
+
 }  // namespace
 
 std::vector<OpCase> conv_cases() {
@@ -149,6 +172,8 @@ std::vector<OpCase> conv_cases() {
   all.push_back(pool_case("avg_pool2d", {}, false));
   all.push_back(pool_case("avg_pool2d_overlapping",
                           {.window = {3, 2}, .stride = {1, 2}, .padding = {1, 0}}, false));
+  all.push_back(pad_case("pad2d", {.before = {1, 2}, .after = {0, 3}}));
+  all.push_back(pad_case("pad2d_of_a_value", {.before = 0, .after = {1, 0}, .value = -1.5}));
   for (OpCase& row : all) row.takes_halves = false;
   return all;
 }

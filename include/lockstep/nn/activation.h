@@ -1,6 +1,8 @@
 // Activations as modules, and what lets Sequential run them within the pass of the layer before.
 #pragma once
 
+#include <cstdint>
+
 #include "lockstep/nn/module.h"
 #include "lockstep/ops/linalg.h"
 
@@ -10,6 +12,7 @@ class ActivationLayer : public Module {
  public:
   Activation kind() const { return kind_; }
   Tensor forward(const Tensor& x) final;
+  LayerSpec layer() const final;
 
  protected:
   explicit ActivationLayer(Activation kind) : kind_(kind) {}
@@ -34,6 +37,17 @@ class Tanh final : public ActivationLayer {
 class Sigmoid final : public ActivationLayer {
  public:
   Sigmoid() : ActivationLayer(Activation::sigmoid) {}
+};
+
+// Along an axis; it does not fuse.
+class Softmax final : public Module {
+ public:
+  explicit Softmax(int axis = -1) : axis_(axis) {}
+  Tensor forward(const Tensor& x) override;
+  LayerSpec layer() const override { return {"softmax", {{"axis", std::int64_t{axis_}}}}; }
+
+ private:
+  int axis_;
 };
 
 // A layer that can apply an activation to its result before it leaves the cache.

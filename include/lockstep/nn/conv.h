@@ -29,6 +29,7 @@ class Conv2d : public FusingLayer {
   bool fuses(Activation) const override { return true; }
   Tensor forward_fused(const Tensor& x, Activation activation) override;
   void visit(Visitor& visitor) override;
+  LayerSpec layer() const override;
 
  private:
   Extent stride_;
@@ -41,6 +42,7 @@ class MaxPool2d : public Module {
  public:
   explicit MaxPool2d(const PoolOptions& options = {}) : options_(options) {}
   Tensor forward(const Tensor& x) override { return max_pool2d(x, options_); }
+  LayerSpec layer() const override;
 
  private:
   PoolOptions options_;
@@ -50,6 +52,7 @@ class AvgPool2d : public Module {
  public:
   explicit AvgPool2d(const PoolOptions& options = {}) : options_(options) {}
   Tensor forward(const Tensor& x) override { return avg_pool2d(x, options_); }
+  LayerSpec layer() const override;
 
  private:
   PoolOptions options_;

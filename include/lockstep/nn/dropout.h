@@ -11,6 +11,7 @@ class Dropout : public Module {
  public:
   explicit Dropout(double probability = 0.5);
   Tensor forward(const Tensor& x) override;
+  LayerSpec layer() const override { return {"dropout", {{"probability", probability_}}}; }
 
  private:
   double probability_;

@@ -26,6 +26,7 @@ class Linear : public FusingLayer {
   bool fuses(Activation) const override { return true; }
   Tensor forward_fused(const Tensor& x, Activation activation) override;
   void visit(Visitor& visitor) override;
+  LayerSpec layer() const override;
 
  private:
   Tensor weight_;

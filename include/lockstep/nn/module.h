@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "lockstep/core/device.h"
+#include "lockstep/tensor/graph_spec.h"
 #include "lockstep/tensor/state.h"
 #include "lockstep/tensor/tensor.h"
 
@@ -36,6 +37,14 @@ class Module {
   virtual Tensor forward(const Tensor& x) = 0;
   Tensor operator()(const Tensor& x) { return forward(x); }
   virtual void visit(Visitor&) {}
+
+  // The layer as a node of a graph. UsageError unless the module overrides it.
+  virtual LayerSpec layer() const;
+  // Adds the nodes that compute forward(input) to `graph`, under names that begin with `name`, and
+  // returns the name of the result. A model of your own overrides it to be stored with its
+  // structure; a layer overrides layer() alone.
+  virtual std::string append_to(GraphSpec& graph, const std::string& name,
+                                const std::string& input) const;
 
   // By dotted path ("encoder.0.weight"), in visiting order; a tensor that two modules share is
   // named once.

@@ -26,6 +26,7 @@ class BatchNorm : public FusingLayer {
   bool fuses(Activation activation) const override { return activation == Activation::relu; }
   Tensor forward_fused(const Tensor& x, Activation activation) override;
   void visit(Visitor& visitor) override;
+  LayerSpec layer() const override;
 
  private:
   double momentum_;
@@ -34,6 +35,18 @@ class BatchNorm : public FusingLayer {
   Tensor bias_;
   Tensor running_mean_;
   Tensor running_variance_;
+};
+
+// scale x + offset: pixels brought into the range that a model was trained with.
+class Rescale : public Module {
+ public:
+  explicit Rescale(double scale, double offset = 0) : scale_(scale), offset_(offset) {}
+  Tensor forward(const Tensor& x) override;
+  LayerSpec layer() const override { return {"rescale", {{"scale", scale_}, {"offset", offset_}}}; }
+
+ private:
+  double scale_;
+  double offset_;
 };
 
 }  // namespace lockstep::nn

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <concepts>
+#include <cstdint>
 #include <memory>
+#include <string>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -17,9 +19,22 @@ class Flatten : public Module {
  public:
   explicit Flatten(int first = 1) : first_(first) {}
   Tensor forward(const Tensor& x) override { return flatten(x, first_); }
+  LayerSpec layer() const override { return {"flatten", {{"first", std::int64_t{first_}}}}; }
 
  private:
   int first_;
+};
+
+// Other sizes behind the batch axis, in row-major order; one may be -1.
+class Reshape : public Module {
+ public:
+  // UsageError for more axes than a tensor can have.
+  explicit Reshape(std::vector<std::int64_t> shape);
+  Tensor forward(const Tensor& x) override;
+  LayerSpec layer() const override { return {"reshape", {{"shape", shape_}}}; }
+
+ private:
+  std::vector<std::int64_t> shape_;
 };
 
 // Owns its modules, which are moved in; their names are "0", "1", ... An activation behind a
@@ -40,6 +55,8 @@ class Sequential : public Module {
 
   Tensor forward(const Tensor& x) override;
   void visit(Visitor& visitor) override;
+  std::string append_to(GraphSpec& graph, const std::string& name,
+                        const std::string& input) const override;
 
  private:
   // What forward calls: a module, or a layer together with the activation behind it.

@@ -35,4 +35,12 @@ Tensor max_pool2d(const Tensor& x, const PoolOptions& options = {});
 // The mean over the whole window, padding (0) included.
 Tensor avg_pool2d(const Tensor& x, const PoolOptions& options = {});
 
+struct Pad2dOptions {
+  Extent before = 0;  // rows above, columns on the left
+  Extent after = 0;   // rows below, columns on the right
+  double value = 0;
+};
+// x [n, h, w, c] with a margin: [n, before + h + after, ..., c]. Floating point.
+Tensor pad2d(const Tensor& x, const Pad2dOptions& options);
+
 }  // namespace lockstep
