@@ -12,9 +12,9 @@ file(WRITE ${OUTPUT} "#pragma once
 
 #include <cstdint>
 
-namespace lockstep::kernels {
+namespace lockstep::core {
 
 inline constexpr std::uint64_t abi_number = 0x${number}u;
 
-}  // namespace lockstep::kernels
+}  // namespace lockstep::core
 ")

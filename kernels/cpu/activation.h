@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <type_traits>
 
-#include "kernels/cpu/host.h"
+#include "kernels/host.h"
 #include "kernels/math/pointwise.h"
 #include "lockstep/kernels/calls.h"
 

@@ -5,10 +5,10 @@
 #include "kernels/cpu/conv.h"
 #include "kernels/cpu/families.h"
 #include "kernels/cpu/gemm.h"
-#include "kernels/cpu/host.h"
 #include "kernels/cpu/onednn.h"
 #include "kernels/cpu/pool.h"
-#include "lockstep/kernels/abi.h"
+#include "kernels/host.h"
+#include "lockstep/core/abi.h"
 
 namespace lockstep::kernels::cpu {
 namespace {
@@ -61,10 +61,11 @@ const char* missing_feature() {
 
 extern "C" __attribute__((visibility("default"))) lockstep::core::PluginAnswer lockstep_plugin(
     const lockstep::core::Host* host) {
+  using namespace lockstep;
   using namespace lockstep::kernels;
   const char* reason = cpu::missing_feature();
-  if (reason != nullptr) return {abi_number, nullptr, reason};
+  if (reason != nullptr) return {core::abi_number, nullptr, reason};
   static cpu::CpuBackend backend;
-  cpu::host = host;
-  return {abi_number, static_cast<Backend*>(&backend), cpu::description()};
+  kernels::host = host;
+  return {core::abi_number, static_cast<Backend*>(&backend), cpu::description()};
 }

@@ -4,8 +4,8 @@
 #include "kernels/cpu/activation.h"
 #include "kernels/cpu/conv_passes.h"
 #include "kernels/cpu/correlate.h"
-#include "kernels/cpu/host.h"
 #include "kernels/cpu/packed_weights.h"
+#include "kernels/host.h"
 #include "lockstep/core/parallel_for.h"
 
 namespace lockstep::kernels::cpu {

@@ -5,7 +5,7 @@
 #include "kernels/cpu/ahead.h"
 #include "kernels/cpu/conv_passes.h"
 #include "kernels/cpu/correlate.h"
-#include "kernels/cpu/host.h"
+#include "kernels/host.h"
 #include "lockstep/core/parallel_for.h"
 
 namespace lockstep::kernels::cpu {

@@ -1,5 +1,4 @@
-// Loads and stores of elements as the type that is computed in: halves as f32, everything else as
-// itself.
+// Loads and stores of runs of elements as the type that is computed in.
 #pragma once
 
 #include <algorithm>
@@ -11,27 +10,13 @@
 #endif
 
 #include "kernels/cpu/simd.h"
-#include "lockstep/base/dtype.h"
+#include "kernels/math/element.h"
 
 namespace lockstep::kernels::cpu {
 
-template <class T>
-inline constexpr bool is_half = std::is_same_v<T, float16> || std::is_same_v<T, bfloat16>;
-
-// The type that T is computed in.
-template <class T> using Real = std::conditional_t<is_half<T>, float, T>;
-
-template <class To, class From> inline To converted(From value) {
-  if constexpr (is_half<From>) {
-    return converted<To>(static_cast<float>(value));
-  } else if constexpr (is_half<To>) {
-    return To(static_cast<float>(value));
-  } else if constexpr (std::is_same_v<To, bool>) {
-    return value != From(0);
-  } else {
-    return static_cast<To>(value);
-  }
-}
+using math::converted;
+using math::is_half;
+using math::Real;
 
 template <class To, class From>
 void load_run(const From* from, std::int64_t stride, To* to, std::int64_t n);

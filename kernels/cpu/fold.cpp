@@ -4,8 +4,8 @@
 
 #include "kernels/cpu/convert.h"
 #include "kernels/cpu/families.h"
-#include "kernels/cpu/host.h"
 #include "kernels/cpu/stream_store.h"
+#include "kernels/host.h"
 #include "kernels/math/team.h"
 #include "lockstep/core/parallel_for.h"
 

@@ -2,8 +2,8 @@
 
 #include "kernels/cpu/convert.h"
 #include "kernels/cpu/families.h"
-#include "kernels/cpu/host.h"
-#include "kernels/cpu/loop.h"
+#include "kernels/host.h"
+#include "kernels/loop.h"
 #include "lockstep/core/parallel_for.h"
 
 namespace lockstep::kernels::cpu {

@@ -3,9 +3,9 @@
 #include "kernels/cpu/multiply.h"
 
 #include "kernels/cpu/activation.h"
-#include "kernels/cpu/host.h"
 #include "kernels/cpu/pack.h"
 #include "kernels/cpu/scratch.h"
+#include "kernels/host.h"
 #include "lockstep/core/parallel_for.h"
 
 namespace lockstep::kernels::cpu {

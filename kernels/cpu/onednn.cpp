@@ -1,8 +1,8 @@
 // Matrix products.
 #include "kernels/cpu/onednn.h"
 
-#include "kernels/cpu/host.h"
 #include "kernels/cpu/onednn_primitives.h"
+#include "kernels/host.h"
 
 namespace lockstep::kernels::cpu::onednn {
 namespace {

@@ -4,8 +4,8 @@
 
 #include "kernels/cpu/activation.h"
 #include "kernels/cpu/convert.h"
-#include "kernels/cpu/host.h"
 #include "kernels/cpu/onednn.h"
+#include "kernels/host.h"
 
 // OpenMP's; <omp.h> is the compiler's own, which clang's tools cannot read where it is GCC's.
 extern "C" void omp_set_num_threads(int);

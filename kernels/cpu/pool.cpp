@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <limits>
 
-#include "kernels/cpu/host.h"
 #include "kernels/cpu/vec.h"
 #include "kernels/cpu/widened.h"
+#include "kernels/host.h"
 #include "lockstep/core/parallel_for.h"
 
 namespace lockstep::kernels::cpu {

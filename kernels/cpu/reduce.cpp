@@ -4,9 +4,9 @@
 
 #include "kernels/cpu/convert.h"
 #include "kernels/cpu/families.h"
-#include "kernels/cpu/host.h"
-#include "kernels/cpu/loop.h"
 #include "kernels/cpu/reduce_runs.h"
+#include "kernels/host.h"
+#include "kernels/loop.h"
 #include "lockstep/core/parallel_for.h"
 
 namespace lockstep::kernels::cpu {

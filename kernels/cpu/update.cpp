@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "kernels/cpu/families.h"
-#include "kernels/cpu/host.h"
 #include "kernels/cpu/simd.h"
+#include "kernels/host.h"
 #include "lockstep/core/parallel_for.h"
 
 namespace lockstep::kernels::cpu {

@@ -15,6 +15,11 @@ namespace {
 
 constexpr std::array known{
     Setting{"LOCKSTEP_CPU_PLUGIN", "path of the CPU kernels' plug-in", "found beside liblockstep"},
+    Setting{"LOCKSTEP_CUDA_MEMORY",
+            "device memory: grow, cap=BYTES, cap=SHARE, preallocate=BYTES, preallocate=SHARE",
+            "grow"},
+    Setting{"LOCKSTEP_CUDA_PLUGIN", "path of the CUDA backend's plug-in",
+            "found beside liblockstep"},
     Setting{"LOCKSTEP_DATA", "folder of the data sets", "the packaged data sets"},
     Setting{"LOCKSTEP_FLIGHT_DIR", "folder for what each rank did before a failure", "none"},
     Setting{"LOCKSTEP_LOG", "least level that is logged: debug, info, warning, error", "info"},

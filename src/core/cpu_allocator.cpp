@@ -8,6 +8,7 @@
 
 #include "lockstep/base/error.h"
 #include "lockstep/core/allocator.h"
+#include "lockstep/core/platform.h"
 
 namespace lockstep::core {
 namespace {
@@ -152,10 +153,7 @@ class CpuAllocator final : public Allocator {
 }  // namespace
 
 Allocator& allocator(Device device) {
-  check<DeviceError>(device.type == DeviceType::cpu, [&] {
-    return Complaint{"allocate: " + name_of(device) + " is not available in this build",
-                     "use the device cpu"};
-  });
+  if (device.type != DeviceType::cpu) return platform(device).allocator(device.index);
   // Never destroyed: blocks may be released by static objects after main.
   static auto* const cpu = new CpuAllocator;
   return *cpu;

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <link.h>
 
+#include <cstdlib>
 #include <filesystem>
 
 #include "lockstep/base/config.h"
@@ -29,9 +30,16 @@ fs::path own_file() {
 }
 
 [[noreturn]] void fail(const char* what, const char* fix) { throw DeviceError({what, fix}); }
+[[noreturn]] void refuse(const char* what, const char* fix) {
+  throw UsageError({what, fix, "environment"});
+}
+const char* setting_or_null(const char* name) {
+  return setting(name) ? std::getenv(name) : nullptr;
+}
 
 const Host& host() {
-  static const Host table{.threads = &threads, .fail = &fail};
+  static const Host table{
+      .threads = &threads, .fail = &fail, .refuse = &refuse, .setting = &setting_or_null};
   return table;
 }
 

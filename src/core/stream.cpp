@@ -1,16 +1,15 @@
 #include "lockstep/core/stream.h"
 
-#include "lockstep/base/error.h"
+#include "lockstep/core/platform.h"
 
 namespace lockstep::core {
 
-Stream& current_stream(Device device) {
-  check<DeviceError>(device == Device{}, [&] {
-    return Complaint{"current_stream: " + name_of(device) + " has no backend in this build",
-                     "use the device cpu"};
-  });
+Stream& stream_of(Device device, StreamRole role) {
+  if (device != Device{}) return platform(device).stream(device.index, role);
   thread_local Stream stream;
   return stream;
 }
+
+Stream& current_stream(Device device) { return stream_of(device, StreamRole::compute); }
 
 }  // namespace lockstep::core

@@ -6,8 +6,9 @@
 
 #include "lockstep/base/config.h"
 #include "lockstep/base/error.h"
+#include "lockstep/core/abi.h"
+#include "lockstep/core/platform.h"
 #include "lockstep/core/plugin.h"
-#include "lockstep/kernels/abi.h"
 
 namespace lockstep::kernels {
 namespace {
@@ -48,13 +49,13 @@ bool is_present(const std::string& file) {
 // The first variant that is there and serves; else the complaint of the last that did not.
 core::PluginAnswer open_cpu() {
   if (const auto path = setting("LOCKSTEP_CPU_PLUGIN")) {
-    return core::open_plugin("liblockstep_cpu.so", *path, abi_number);
+    return core::open_plugin("liblockstep_cpu.so", *path, core::abi_number);
   }
   std::string refusal;
   for (const Variant& variant : variants()) {
     if (!variant.is_supported || !is_present(file_of(variant))) continue;
     try {
-      return core::open_plugin(file_of(variant), "", abi_number);
+      return core::open_plugin(file_of(variant), "", core::abi_number);
     } catch (const DeviceError& error) {
       refusal += (refusal.empty() ? "" : "; ") + error.problem();
     }
@@ -73,23 +74,15 @@ const core::PluginAnswer& cpu_answer() {
   return answer;
 }
 
-constexpr const char* no_cuda = "this build has no CUDA backend";
-
-BackendStatus cpu_status() {
-  try {
-    return {"cpu", true, cpu_answer().description};
-  } catch (const Error& error) {
-    return {"cpu", false, error.problem()};
-  }
+std::string description_of(DeviceType type) {
+  if (type == DeviceType::cpu) return cpu_answer().description;
+  return core::platform(type).description();
 }
 
 }  // namespace
 
 Backend& backend(Device device) {
-  check<DeviceError>(device.type == DeviceType::cpu, [&] {
-    return Complaint{"backend: " + name_of(device) + " cannot serve: " + no_cuda,
-                     "use the device cpu"};
-  });
+  if (device.type != DeviceType::cpu) return core::platform(device).backend(device.index);
   check<DeviceError>(device.index == 0, [&] {
     return Complaint{"backend: " + name_of(device) + " does not exist",
                      "use cpu, which has no index"};
@@ -97,6 +90,17 @@ Backend& backend(Device device) {
   return *static_cast<Backend*>(cpu_answer().object);
 }
 
-std::vector<BackendStatus> backends() { return {cpu_status(), {"cuda", false, no_cuda}}; }
+BackendStatus backend_status(DeviceType type) {
+  const char* const name = type == DeviceType::cpu ? "cpu" : "cuda";
+  try {
+    return {name, true, description_of(type)};
+  } catch (const Error& error) {
+    return {name, false, error.problem()};
+  }
+}
+
+std::vector<BackendStatus> backends() {
+  return {backend_status(DeviceType::cpu), backend_status(DeviceType::cuda)};
+}
 
 }  // namespace lockstep::kernels

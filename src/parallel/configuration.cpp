@@ -17,11 +17,8 @@ namespace lockstep::parallel {
 namespace {
 
 std::string description_of(DeviceType device) {
-  std::string name = device == DeviceType::cpu ? "cpu" : "cuda";
-  for (const auto& backend : kernels::backends()) {
-    if (backend.name == name) return name + ", " + backend.description;
-  }
-  return name;
+  const kernels::BackendStatus backend = kernels::backend_status(device);
+  return backend.name + ", " + backend.description;
 }
 
 // What the math libraries choose their kernels by.

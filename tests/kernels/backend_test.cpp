@@ -1,12 +1,16 @@
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <fstream>
+#include <iterator>
 
 #include "kernels/math/pointwise.h"
 #include "kernels/math/rows.h"
 #include "lockstep/base/error.h"
 #include "lockstep/kernels/registry.h"
 #include "tests/support/arrays.h"
+#include "tests/support/failure.h"
 
 namespace lockstep::kernels {
 namespace {
@@ -46,21 +50,37 @@ TEST(Backend, SoftmaxOfEqualElementsIsUniform) {
   }
 }
 
-TEST(Backend, SaysWhyThereIsNoCudaDevice) {
-  try {
-    backend({DeviceType::cuda, 0});
-    FAIL();
-  } catch (const DeviceError& error) {
-    EXPECT_EQ(error.problem(), "backend: cuda:0 cannot serve: this build has no CUDA backend");
-    EXPECT_EQ(error.fix(), "use the device cpu");
+bool is_loaded(const std::string& name) {
+  std::ifstream maps("/proc/self/maps");
+  const std::string all{std::istreambuf_iterator<char>(maps), {}};
+  return all.find(name) != std::string::npos;
+}
+
+TEST(Backend, OfTheCpuOpensNoOtherPlugin) {
+  EXPECT_TRUE(backend_status(DeviceType::cpu).is_available);
+  EXPECT_TRUE(is_loaded("liblockstep_cpu_"));
+  EXPECT_FALSE(is_loaded("liblockstep_cuda"));
+}
+
+TEST(Backend, OfCudaServesOrSaysWhyNot) {
+  const BackendStatus status = backend_status(DeviceType::cuda);
+  if (status.is_available) {
+    EXPECT_NO_THROW(backend({DeviceType::cuda, 0}));
+    return;
   }
+  const auto error = tests::failure_of<DeviceError>([] { backend({DeviceType::cuda, 0}); });
+  EXPECT_THAT(error.problem(),
+              ::testing::ContainsRegex("^cuda:0 is not available: plug-in .*liblockstep_cuda.so: "
+                                       "(not found; tried |cannot serve: |cannot be opened: )."));
+  EXPECT_THAT(error.fix(), ::testing::StartsWith("use the device cpu; for CUDA "));
 }
 
 TEST(Backend, ListsWhatItFound) {
   const auto found = backends();
   ASSERT_EQ(found.size(), 2U);
   EXPECT_TRUE(found[0].is_available) << found[0].description;
-  EXPECT_FALSE(found[1].is_available);
+  EXPECT_EQ(found[1].name, "cuda");
+  EXPECT_FALSE(found[1].description.empty());
 }
 
 }  // namespace

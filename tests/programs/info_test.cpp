@@ -27,7 +27,9 @@ TEST(Info, ShowsVersionsBackendsProcessorAndJob) {
   EXPECT_THAT(outcome.out, testing::StartsWith(std::string("lockstep ") + version() + "\n"));
   EXPECT_THAT(outcome.out, ContainsRegex("  MPI +Open MPI"));
   EXPECT_THAT(outcome.out, ContainsRegex("\n  cpu +[^n]"));
-  EXPECT_THAT(outcome.out, ContainsRegex("\n  cuda +not available: "));
+  EXPECT_THAT(
+      outcome.out,
+      ContainsRegex("\n  cuda +(not available: .*liblockstep_cuda.so: |CUDA [0-9]+\\.[0-9])"));
   EXPECT_THAT(outcome.out, ContainsRegex("\n  model +[^ ]"));
   EXPECT_THAT(outcome.out, HasSubstr("1 over self\n"));
   EXPECT_THAT(outcome.out, HasSubstr("LOCKSTEP_TIMEOUT"));

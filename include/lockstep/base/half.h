@@ -12,13 +12,13 @@ struct bfloat16 {
   std::uint16_t bits = 0;
 
   bfloat16() = default;
-  explicit bfloat16(float value) {
+  constexpr explicit bfloat16(float value) {
     const auto word = std::bit_cast<std::uint32_t>(value);
     const bool is_nan = (word & 0x7fffffffU) > 0x7f800000U;
     bits = is_nan ? static_cast<std::uint16_t>((word >> 16) | 0x40U)
                   : static_cast<std::uint16_t>((word + 0x7fffU + ((word >> 16) & 1U)) >> 16);
   }
-  explicit operator float() const {
+  constexpr explicit operator float() const {
     return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16);
   }
 };
@@ -28,8 +28,8 @@ struct float16 {
   std::uint16_t bits = 0;
 
   float16() = default;
-  explicit float16(float value) : bits(rounded(value)) {}
-  explicit operator float() const {
+  constexpr explicit float16(float value) : bits(rounded(value)) {}
+  constexpr explicit operator float() const {
     const std::uint32_t sign = static_cast<std::uint32_t>(bits & 0x8000U) << 16;
     const std::uint32_t magnitude = bits & 0x7fffU;
     if (magnitude >= 0x7c00U) {
@@ -41,7 +41,7 @@ struct float16 {
   }
 
  private:
-  static std::uint16_t rounded(float value) {
+  static constexpr std::uint16_t rounded(float value) {
     const auto word = std::bit_cast<std::uint32_t>(value);
     const auto sign = static_cast<std::uint16_t>((word >> 16) & 0x8000U);
     const std::uint32_t magnitude = word & 0x7fffffffU;

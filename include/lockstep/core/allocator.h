@@ -45,12 +45,18 @@ struct MemoryStatistics {
   std::uint64_t requests = 0;
 };
 
+class Stream;
+
 class Allocator {
  public:
   virtual ~Allocator() = default;
   // At least `bytes` bytes, aligned to 64. DeviceError when the device has no more, naming who
   // holds what.
   virtual Memory allocate(std::size_t bytes) = 0;
+  // `stream`, which is not the device's compute stream, works on the block: released, it is not
+  // used anew before what is queued there by then is done. Whoever hands a block to another stream
+  // lets that stream wait for the compute stream first.
+  virtual void used_on(const Memory& /*memory*/, Stream& /*stream*/) {}
   virtual MemoryStatistics statistics() const = 0;
   virtual void reset_peak() = 0;
   // Gives cached blocks back to the system.

@@ -12,13 +12,17 @@ struct Host {
   int (*threads)() = nullptr;
   // Throws DeviceError with these texts.
   void (*fail)(const char* what, const char* fix) = nullptr;
+  // Throws UsageError with these texts, for a wrong setting.
+  void (*refuse)(const char* what, const char* fix) = nullptr;
+  // The value of an environment variable that the library knows; null where it is not set.
+  const char* (*setting)(const char* name) = nullptr;
 };
 
 // What a plug-in's only exported symbol, `extern "C" PluginAnswer lockstep_plugin(const Host*)`,
 // returns.
 struct PluginAnswer {
-  std::uint64_t abi = 0;              // must equal the library's own number
-  void* object = nullptr;             // e.g. a kernels::Backend; owned by the plug-in
+  std::uint64_t abi = 0;   // must equal the library's own number
+  void* object = nullptr;  // a kernels::Backend or a core::Platform; owned by the plug-in
   const char* description = nullptr;  // "avx512"; the reason where object is null
 };
 using PluginEntry = PluginAnswer (*)(const Host*);

@@ -17,6 +17,8 @@ struct BackendStatus {
   bool is_available = false;
   std::string description;  // "avx512", or the reason
 };
+// Opens the plug-in of that type only.
+BackendStatus backend_status(DeviceType type);
 std::vector<BackendStatus> backends();
 
 }  // namespace lockstep::kernels

@@ -1,9 +1,9 @@
-// What the library lends to this plug-in: the number of threads and a way to fail.
+// What the library lends to a plug-in: the number of threads and a way to fail.
 #pragma once
 
 #include "lockstep/core/plugin.h"
 
-namespace lockstep::kernels::cpu {
+namespace lockstep::kernels {
 
 // Set once by the plug-in's entry, before any kernel runs.
 inline const core::Host* host = nullptr;
@@ -16,4 +16,10 @@ inline int threads() { return host != nullptr && host->threads != nullptr ? host
   __builtin_unreachable();
 }
 
-}  // namespace lockstep::kernels::cpu
+// Throws UsageError in the library, for a setting that is wrong.
+[[noreturn]] inline void refuse(const char* what, const char* fix) {
+  host->refuse(what, fix);
+  __builtin_unreachable();
+}
+
+}  // namespace lockstep::kernels

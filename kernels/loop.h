@@ -8,7 +8,7 @@
 
 #include "lockstep/core/view.h"
 
-namespace lockstep::kernels::cpu {
+namespace lockstep::kernels {
 
 template <int N> struct Loop {
   int rank = 0;  // at least 1 after collapse()
@@ -111,4 +111,4 @@ void for_runs(const Loop<N>& loop, std::int64_t begin, std::int64_t end, const B
   }
 }
 
-}  // namespace lockstep::kernels::cpu
+}  // namespace lockstep::kernels
