@@ -7,6 +7,8 @@ set(LOCKSTEP_SANITIZER "" CACHE STRING "address (with undefined), thread, or emp
 set(LOCKSTEP_CPU_VARIANTS "native" CACHE STRING
     "CPU plug-ins to build, a list of: native baseline avx2 avx512")
 set(LOCKSTEP_CUDA "AUTO" CACHE STRING "Build the CUDA backend: AUTO, ON or OFF")
+set(LOCKSTEP_CUDA_ARCHITECTURES "80-real;90" CACHE STRING
+    "GPU architectures to build for, as CMAKE_CUDA_ARCHITECTURES names them")
 
 set(LOCKSTEP_WITH_ONEDNN "AUTO" CACHE STRING "Multiply bf16 with oneDNN: AUTO, ON or OFF")
 
@@ -16,13 +18,6 @@ foreach(choice LOCKSTEP_CUDA LOCKSTEP_WITH_ONEDNN)
     message(FATAL_ERROR "${choice} is '${${choice}}'; give AUTO, ON or OFF")
   endif()
 endforeach()
-
-if(LOCKSTEP_CUDA STREQUAL "ON")
-  message(FATAL_ERROR "LOCKSTEP_CUDA=ON, but this version has no CUDA backend; "
-                      "configure with -DLOCKSTEP_CUDA=OFF (or AUTO)")
-elseif(LOCKSTEP_CUDA STREQUAL "AUTO")
-  message(STATUS "LOCKSTEP_CUDA: off (this version has no CUDA backend)")
-endif()
 
 set(CMAKE_CXX_STANDARD 20)
 set(CMAKE_CXX_STANDARD_REQUIRED ON)
@@ -38,7 +33,7 @@ endif()
 
 find_program(LOCKSTEP_CCACHE ccache)
 mark_as_advanced(LOCKSTEP_CCACHE)
-foreach(language C CXX)
+foreach(language C CXX CUDA)
   if(LOCKSTEP_CCACHE AND NOT CMAKE_${language}_COMPILER_LAUNCHER)
     set(CMAKE_${language}_COMPILER_LAUNCHER ${LOCKSTEP_CCACHE})
   endif()

@@ -23,7 +23,7 @@ for folder in examples benchmarks; do [[ -d $folder ]] && folders+=("$folder"); 
 
 format() {
   local said bad
-  said=$(find "${folders[@]}" '(' -name '*.h' -o -name '*.cpp' ')' -print0 |
+  said=$(find "${folders[@]}" '(' -name '*.h' -o -name '*.cpp' -o -name '*.cu' -o -name '*.cuh' ')' -print0 |
     xargs -0 clang-format-14 --dry-run 2>&1) || { echo "$said"; return 1; }
   bad=$(sed -nE 's/^([^: ]+):[0-9].*/\1/p' <<< "$said" | sort -u)
   [[ -z $bad ]] || { echo "clang-format-14 -i" $bad; return 1; }

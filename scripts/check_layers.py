@@ -9,7 +9,7 @@ import re
 import sys
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*["<]((?:lockstep|src|kernels|tests)/[^">]+)[">]')
-SUFFIXES = {".h", ".cpp", ".cu"}
+SUFFIXES = {".h", ".cpp", ".cu", ".cuh"}
 
 
 def read_table(path):

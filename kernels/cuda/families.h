@@ -1,0 +1,24 @@
+// The families of the CUDA backend: one launcher each.
+#pragma once
+
+#include <memory>
+
+#include "kernels/cuda/device_context.h"
+#include "lockstep/core/allocator.h"
+#include "lockstep/kernels/backend.h"
+
+namespace lockstep::kernels::cuda {
+
+std::unique_ptr<Backend> make_backend(DeviceContext& device, core::Allocator& memory);
+
+// Where a launcher queues its kernels, and scratch memory that the compute stream may reuse.
+struct Launch {
+  DeviceContext& device;
+  core::Allocator& memory;
+  StreamHandle stream;
+};
+
+void pointwise(const Launch& on, const PointwiseCall& call);
+void copy(const Launch& on, const CopyCall& call);
+
+}  // namespace lockstep::kernels::cuda

@@ -1,0 +1,7 @@
+#include "kernels/cuda/pointwise.cuh"
+
+namespace lockstep::kernels::cuda {
+
+template bool pointwise_of<bfloat16>(const Launch& on, const PointwiseCall& call);
+
+}  // namespace lockstep::kernels::cuda
