@@ -7,7 +7,7 @@
 #include <thread>
 #include <utility>
 
-#include "lockstep/base/config.h"
+#include "lockstep/base/timeout.h"
 #include "src/comm/check.h"
 #include "src/comm/family.h"
 #include "src/comm/flight.h"
@@ -72,7 +72,7 @@ std::string who_keeps(const Call& call, const Membership& member) {
 
 Communicator::Communicator(Membership member)
     : member_(std::move(member)),
-      timeout_(std::chrono::seconds(integer_setting("LOCKSTEP_TIMEOUT", 300, 1, 1'000'000))),
+      timeout_(timeout_setting()),
       polls_before_yield_(patience_of(member_.local_size)),
       record_(FlightRecord::usual_capacity, member_.group.id),
       family_(std::make_shared<Family>()) {

@@ -4,7 +4,7 @@
 #include <map>
 #include <utility>
 
-#include "lockstep/base/config.h"
+#include "lockstep/base/timeout.h"
 #include "src/comm/hierarchical_reduction.h"
 #include "src/comm/job.h"
 #include "src/comm/message_communicator.h"
@@ -41,12 +41,11 @@ void agree_on(std::string trouble, MpiCommunicator& ranks) {
 
 std::shared_ptr<ShmTeam> team_of_host(MpiCommunicator& ranks, const Hosts& hosts) {
   const std::vector<int>& own = hosts.on(hosts.of(ranks.rank()));
-  const std::chrono::seconds limit(integer_setting("LOCKSTEP_TIMEOUT", 300, 1, 1'000'000));
   auto meeting = meet_over_sockets(ranks, own, hosts.place_of(ranks.rank()));
   std::shared_ptr<ShmTeam> team;
   std::string trouble;
   try {
-    team = ShmTeam::joined(std::move(meeting), limit);
+    team = ShmTeam::joined(std::move(meeting), timeout_setting());
   } catch (const DeviceError& error) {
     trouble = error.problem();
   }

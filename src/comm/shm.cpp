@@ -7,7 +7,7 @@
 #include <thread>
 #include <utility>
 
-#include "lockstep/base/config.h"
+#include "lockstep/base/timeout.h"
 #include "lockstep/comm/transport.h"
 #include "src/comm/message_communicator.h"
 #include "src/comm/shm_call.h"
@@ -40,8 +40,10 @@ Membership membership_for(int rank, int size, const Group& group) {
           .group = group};
 }
 
-std::chrono::milliseconds default_limit() {
-  return std::chrono::seconds(integer_setting("LOCKSTEP_TIMEOUT", 300, 1, 1'000'000));
+std::vector<int> numbers_below(int count) {
+  std::vector<int> numbers(static_cast<std::size_t>(count));
+  std::iota(numbers.begin(), numbers.end(), 0);
+  return numbers;
 }
 
 class Shm final : public MessageCommunicator {
@@ -138,10 +140,8 @@ std::unique_ptr<Communicator> shm(Communicator& bootstrap) {
                                  bootstrap.local_size(), bootstrap.size()),
                      "split the communicator by hosts first, or use World, which joins hosts"};
   });
-  std::vector<int> ranks(static_cast<std::size_t>(bootstrap.size()));
-  std::iota(ranks.begin(), ranks.end(), 0);
-  auto meeting = meet_over_sockets(bootstrap, ranks, bootstrap.rank());
-  return std::make_unique<Shm>(ShmTeam::joined(std::move(meeting), default_limit()), Group{});
+  auto meeting = meet_over_sockets(bootstrap, numbers_below(bootstrap.size()), bootstrap.rank());
+  return std::make_unique<Shm>(ShmTeam::joined(std::move(meeting), timeout_setting()), Group{});
 }
 
 std::vector<std::unique_ptr<Communicator>> shm_threads(int size) {
@@ -154,7 +154,7 @@ std::vector<std::unique_ptr<Communicator>> shm_threads(int size) {
   for (std::size_t rank = 0; rank < ranks.size(); ++rank) {
     threads.emplace_back([&, rank] {
       ranks[rank] = std::make_unique<Shm>(
-          ShmTeam::joined(std::move(meetings[rank]), default_limit()), Group{});
+          ShmTeam::joined(std::move(meetings[rank]), timeout_setting()), Group{});
     });
   }
   threads.clear();

@@ -11,7 +11,7 @@
 #include <cstring>
 #include <utility>
 
-#include "lockstep/base/config.h"
+#include "lockstep/base/timeout.h"
 #include "src/comm/shm_meeting.h"
 
 namespace lockstep::comm {
@@ -305,8 +305,7 @@ std::vector<SocketName> gathered_names(Communicator& bootstrap, const SocketName
 
 std::unique_ptr<ShmMeeting> meet_over_sockets(Communicator& bootstrap, std::span<const int> ranks,
                                               int index) {
-  const auto deadline =
-      Clock::now() + std::chrono::seconds(integer_setting("LOCKSTEP_TIMEOUT", 300, 1, 1'000'000));
+  const auto deadline = Clock::now() + timeout_setting();
   const int size = static_cast<int>(ranks.size());
   check<DeviceError>(size <= most_ranks, [&] {
     return Complaint{

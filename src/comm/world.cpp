@@ -5,11 +5,13 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
 
 #include "lockstep/base/config.h"
+#include "lockstep/base/timeout.h"
 #include "lockstep/comm/merged_trace.h"
 #include "lockstep/comm/transport.h"
 #include "lockstep/obs/log.h"
@@ -40,13 +42,11 @@ comm::Job joined(const WorldOptions& options) {
 }
 
 // MPI itself may take longer to start than a collective may last.
-constexpr std::int64_t least_seconds_to_join = 30;
+constexpr std::chrono::seconds least_time_to_join{30};
 
 std::unique_ptr<comm::Watchdog> started_watchdog() {
   if (!is_launched()) return nullptr;
-  const std::int64_t seconds = integer_setting("LOCKSTEP_TIMEOUT", 300, 1, 1'000'000);
-  return std::make_unique<comm::Watchdog>(
-      std::chrono::seconds(std::max(seconds, least_seconds_to_join)));
+  return std::make_unique<comm::Watchdog>(std::max(timeout_setting(), least_time_to_join));
 }
 
 int shards_or_default(int asked, int ranks) {
