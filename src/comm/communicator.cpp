@@ -12,6 +12,7 @@
 #include "src/comm/family.h"
 #include "src/comm/flight.h"
 #include "src/comm/flight_registry.h"
+#include "src/comm/peer_failure.h"
 #include "src/comm/watchdog.h"
 
 namespace lockstep::comm {
@@ -169,7 +170,7 @@ void Communicator::number(Call& call) {
 }
 
 void Communicator::refuse_if_poisoned(const std::string& what, Site site) const {
-  lockstep::check<CommError>(
+  lockstep::check<ConsequentError>(
       !poison_,
       [&] {
         return Complaint{fmt::format("{} on a poisoned communicator; it failed before: {}", what,

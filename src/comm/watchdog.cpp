@@ -45,7 +45,8 @@ namespace {
 constexpr auto between_statuses = 1s;
 constexpr auto time_for_an_answer = 1s;
 constexpr auto time_for_a_verdict = 700ms;
-constexpr auto time_to_notice = 800ms;  // by itself that another rank has failed
+constexpr auto time_to_notice = 800ms;          // by itself that another rank has failed
+constexpr auto time_to_notice_a_death = 300ms;  // there is no exit code to wait for
 constexpr auto time_to_connect = 3s;
 constexpr auto time_to_tell_of_a_death = 200ms;
 constexpr auto time_for_goodbyes = 1s;
@@ -234,8 +235,9 @@ void Watchdog::suspect(const std::string& why) noexcept {
   enqueue({Frame::Kind::suspicion, rank_, 0, why});
 }
 
-bool Watchdog::is_first_failure(int code, const std::string& why) noexcept {
-  enqueue({Frame::Kind::failure, rank_, code, why});
+bool Watchdog::is_first_failure(const Failure& failure) noexcept {
+  const auto kind = failure.is_consequence ? Frame::Kind::consequence : Frame::Kind::failure;
+  enqueue({kind, rank_, failure.code, failure.why});
   std::unique_lock lock(mutex_);
   if (end_due_) return false;
   if (!is_connected_) return true;
@@ -400,14 +402,15 @@ void Watchdog::take(const Frame& frame) {
   if (frame.kind == Frame::Kind::answer) answer_ = frame.text;
   if (frame.kind == Frame::Kind::verdict) verdict_ = frame.code == 1;
   if (frame.kind == Frame::Kind::goodbye) is_leaving_ = true;
-  if (frame.kind == Frame::Kind::end && !end_due_) end_due_ = Clock::now() + time_to_notice;
+  if (frame.kind == Frame::Kind::end && !end_due_)
+    end_due_ = Clock::now() + (frame.code == 1 ? time_to_notice_a_death : time_to_notice);
   changed_.notify_all();
 }
 
 void Watchdog::lose_hub(Clock::time_point now) {
   const std::lock_guard lock(mutex_);
   if (!is_connected_ || is_leaving_ || end_due_) return;
-  end_due_ = now + time_to_notice;
+  end_due_ = now + time_to_notice_a_death;
   changed_.notify_all();
   if (rank_ != 1) return;  // one tells it
   const std::string text = fmt::format(

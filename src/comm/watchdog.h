@@ -21,6 +21,11 @@ namespace lockstep::comm {
 class Watchdog {
  public:
   using Clock = std::chrono::steady_clock;
+  struct Failure {
+    int code = 0;  // that the process ends with
+    std::string why;
+    bool is_consequence = false;  // of a failure before
+  };
 
   // Starts the thread, which never calls MPI: where join() has not returned in `limit`, it ends the
   // process with exit code 4.
@@ -38,9 +43,9 @@ class Watchdog {
   std::string missing(const Question& question);
   // A communicator of this rank failed; the program may live on.
   void suspect(const std::string& why) noexcept;
-  // This process ends because of `why`, and all others with it. True where that is the first
-  // failure of the job, which its rank prints.
-  bool is_first_failure(int code, const std::string& why) noexcept;
+  // This process ends, and all others with it. True where that is the first failure of the job,
+  // which its rank prints.
+  bool is_first_failure(const Failure& failure) noexcept;
   // The launcher's exit code is that of the first rank that ends: the others wait for it.
   void let_the_first_end() noexcept;
 

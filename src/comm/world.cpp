@@ -16,6 +16,7 @@
 #include "lockstep/comm/transport.h"
 #include "lockstep/obs/log.h"
 #include "src/comm/job.h"
+#include "src/comm/peer_failure.h"
 #include "src/comm/watchdog.h"
 
 namespace lockstep {
@@ -74,16 +75,20 @@ int exit_code_of(const std::exception& error) {
   return 1;
 }
 
-void print_error(int rank, int size, const char* text) {
+void print_error(int rank, int size, const std::string& text) {
   const std::string prefix = size > 1 ? fmt::format("[rank {} of {}] ", rank, size) : std::string();
   fmt::print(stderr, "{}{}\n", prefix, text);
   std::fflush(stderr);
 }
 
 // Whether this rank's message is the one that the job prints.
-bool is_first_failure(int code, const std::string& why) {
+bool is_first_failure(const comm::Watchdog::Failure& failure) {
   comm::Watchdog* const watchdog = comm::Watchdog::current();
-  return watchdog == nullptr || watchdog->is_first_failure(code, why);
+  return watchdog == nullptr || watchdog->is_first_failure(failure);
+}
+
+bool is_consequence(const std::exception& error) {
+  return dynamic_cast<const comm::ConsequentError*>(&error) != nullptr;
 }
 
 }  // namespace
@@ -118,24 +123,27 @@ World::~World() {
     if (launcher_) launcher_->poison("an exception left the World");
     return;
   }
-  std::string why = "its World ended on a communicator that had failed before";
+  comm::Watchdog::Failure failure{.code = 4,
+                                  .why = "its World ended on a communicator that had failed before",
+                                  .is_consequence = true};
   bool is_told = false;
   try {
     if (!communicator_->is_poisoned()) comm::finish_trace(*communicator_);
     if (!communicator_->is_poisoned())
       communicator_->barrier();  // unlike MPI_Finalize, with a deadline
   } catch (const std::exception& error) {
-    why = error.what();
+    failure.why = error.what();
+    failure.is_consequence = is_consequence(error);
     is_told = true;
   }
   if (communicator_->is_poisoned()) {
-    if (is_first_failure(4, why)) {
-      if (is_told) print_error(rank(), size(), why.c_str());
+    if (is_first_failure(failure)) {
+      if (is_told) print_error(rank(), size(), failure.why);
     } else if (watchdog_) {
       watchdog_->let_the_first_end();
     }
     std::fflush(nullptr);
-    _exit(4);
+    _exit(failure.code);
   }
   if (watchdog_) watchdog_->leave();
 }
@@ -158,9 +166,9 @@ core::ShardRange World::shards() const { return core::shards_of(rank(), size(), 
 namespace {
 
 // The job's first failure is printed; a later one waits for the first to end the job.
-void tell(int rank, int size, int code, const char* text) {
-  if (is_first_failure(code, text))
-    print_error(rank, size, text);
+void tell(int rank, int size, const comm::Watchdog::Failure& failure) {
+  if (is_first_failure(failure))
+    print_error(rank, size, failure.why);
   else
     comm::Watchdog::current()->let_the_first_end();
 }
@@ -172,10 +180,10 @@ int report_exception(int rank, int size) noexcept {
     throw;
   } catch (const std::exception& error) {
     const int code = exit_code_of(error);
-    tell(rank, size, code, error.what());
+    tell(rank, size, {code, error.what(), is_consequence(error)});
     return code;
   } catch (...) {
-    tell(rank, size, 1, "the program threw something that is not a std::exception");
+    tell(rank, size, {1, "the program threw something that is not a std::exception"});
     return 1;
   }
 }
