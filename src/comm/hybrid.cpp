@@ -9,6 +9,7 @@
 #include "src/comm/job.h"
 #include "src/comm/message_communicator.h"
 #include "src/comm/routed_messages.h"
+#include "src/comm/shm_losses.h"
 #include "src/comm/shm_messages.h"
 #include "src/comm/shm_team.h"
 
@@ -68,6 +69,7 @@ class Hybrid final : public MessageCommunicator {
       : MessageCommunicator(membership_for(*control, group)),
         hosts_(std::make_shared<const Hosts>(first_ranks(*control))),
         team_(team_of_host(*control, *hosts_)),
+        losses_(team_, hosts_->on(hosts_->of(control->rank()))),
         data_(control->duplicate()),
         control_(std::move(control)) {}
   ~Hybrid() override {
@@ -103,6 +105,10 @@ class Hybrid final : public MessageCommunicator {
     if (!part) return nullptr;
     return std::make_unique<Hybrid>(std::move(part), group);
   }
+  void rest() override {
+    Communicator::rest();
+    losses_.look();
+  }
   void abort(const CommError& why) noexcept override {
     team_->board->fail(rank(), why);
     data_->poison(why.problem());  // which tells the other hosts
@@ -117,6 +123,7 @@ class Hybrid final : public MessageCommunicator {
 
   std::shared_ptr<const Hosts> hosts_;
   std::shared_ptr<ShmTeam> team_;
+  ShmLosses losses_;
   std::unique_ptr<MpiCommunicator> data_;     // for the messages of calls
   std::unique_ptr<MpiCommunicator> control_;  // for making groups
   std::map<int, std::shared_ptr<const HostForest>> host_forests_;

@@ -11,6 +11,7 @@
 #include "lockstep/comm/transport.h"
 #include "src/comm/message_communicator.h"
 #include "src/comm/shm_call.h"
+#include "src/comm/shm_losses.h"
 #include "src/comm/shm_messages.h"
 #include "src/comm/shm_team.h"
 
@@ -18,8 +19,6 @@ namespace lockstep::comm {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-constexpr auto between_looks_for_losses = std::chrono::milliseconds(20);
 
 // Why a rank has left another error may tell better, which the same mistake raises elsewhere.
 constexpr auto patience_with_leavers = std::chrono::milliseconds(1000);
@@ -51,6 +50,7 @@ class Shm final : public MessageCommunicator {
   Shm(std::shared_ptr<ShmTeam> team, const Group& group)
       : MessageCommunicator(membership_for(team->board->rank(), team->board->size(), group)),
         team_(std::move(team)),
+        losses_(team_, numbers_below(size())),
         yields_(yields_for(size())) {}
   ~Shm() override { team_->board->leave(); }
 
@@ -93,23 +93,15 @@ class Shm final : public MessageCommunicator {
 
   void rest() override {
     team_->board->rest(yields_);
-    const auto now = Clock::now();
-    if (now - last_look_ < between_looks_for_losses) return;
-    last_look_ = now;
-    look_for_losses();
+    if (losses_.look()) look_for_leavers();
   }
 
-  // A rank that has died fails all; one that has left fails those who still wait for a call of it.
-  void look_for_losses() {
-    ShmBoard& board = *team_->board;
-    const auto lost = team_->meeting->lost_rank();
-    if (lost && !board.has_left(*lost))
-      board.fail(*lost,
-                 CommError({"its process has ended without leaving: it crashed or was killed",
-                            "look at that rank's messages and the system's log"}));
+  // A rank that has left fails those who still wait for a call of it.
+  void look_for_leavers() {
     const auto peer = missed_leaver();
     if (!peer) missed_since_ = Clock::now();
     if (!peer || Clock::now() - missed_since_ < patience_with_leavers) return;
+    ShmBoard& board = *team_->board;
     board.fail(*peer,
                CommError({fmt::format("it has ended its communicator after {} collectives; the "
                                       "others call more",
@@ -127,8 +119,8 @@ class Shm final : public MessageCommunicator {
   }
 
   std::shared_ptr<ShmTeam> team_;
+  ShmLosses losses_;
   int yields_;
-  Clock::time_point last_look_ = Clock::now();
   Clock::time_point missed_since_ = Clock::now();
 };
 

@@ -198,13 +198,15 @@ class SocketMeeting final : public ShmMeeting {
   }
 
   // A peer whose process is gone has closed its connection.
-  std::optional<int> lost_rank() override {
+  std::vector<int> gone_ranks() override {
+    std::vector<int> gone;
     for (int peer = 0; peer < size(); ++peer) {
       const FileDescriptor& connection = peers_[static_cast<std::size_t>(peer)];
       pollfd entry{connection.value(), 0, 0};
-      if (connection && ::poll(&entry, 1, 0) > 0 && (entry.revents & POLLHUP) != 0) return peer;
+      if (connection && ::poll(&entry, 1, 0) > 0 && (entry.revents & POLLHUP) != 0)
+        gone.push_back(peer);
     }
-    return std::nullopt;
+    return gone;
   }
 
   std::unique_ptr<ShmMeeting> part(std::span<const int> ranks, int index, const Group& /*group*/,
