@@ -15,6 +15,7 @@
 #include "src/comm/control_hub.h"
 #include "src/comm/control_link.h"
 #include "src/comm/diagnosis.h"
+#include "src/comm/invitation.h"
 
 namespace lockstep::comm {
 
@@ -53,10 +54,16 @@ class Watchdog {
   static Watchdog* current();
 
  private:
-  struct Invitation;
+  friend class LimitedPhase;
+  struct Phase {
+    const char* name = nullptr;  // none
+    Clock::time_point due;       // or the process ends
+  };
   struct Forks;
   struct Termination;
 
+  // Gives the phase before it.
+  Phase enter(Phase phase) noexcept;
   void run() noexcept;
   void wait_for_news();
   void work(Clock::time_point now);
@@ -84,8 +91,7 @@ class Watchdog {
   std::optional<Clock::time_point> end_due_;  // another rank's failure ends this process
   std::unique_ptr<Invitation> invitation_;    // of rank 0's hub
   FileDescriptor listener_;                   // on rank 0, for its hub
-  const char* phase_ = "joining the job";     // that must be over by `phase_due_`; or null
-  Clock::time_point phase_due_;
+  Phase phase_;
   bool is_connected_ = false;
   bool is_leaving_ = false;
   bool have_all_left_ = false;
@@ -99,6 +105,19 @@ class Watchdog {
   Clock::time_point connect_due_;
   Clock::time_point status_due_;
   std::thread thread_;  // last: it uses all of the above
+};
+
+// A stretch in which the main thread may block in MPI, which knows no deadline: where it outlasts
+// the watchdog's limit, the process ends.
+class LimitedPhase {
+ public:
+  explicit LimitedPhase(const char* name);
+  LimitedPhase(const LimitedPhase&) = delete;
+  LimitedPhase& operator=(const LimitedPhase&) = delete;
+  ~LimitedPhase();
+
+ private:
+  Watchdog::Phase before_;
 };
 
 }  // namespace lockstep::comm
