@@ -7,12 +7,13 @@
 #include <thread>
 #include <utility>
 
-#include "lockstep/base/config.h"
+#include "lockstep/base/timeout.h"
 #include "src/comm/check.h"
 #include "src/comm/family.h"
 #include "src/comm/flight.h"
 #include "src/comm/flight_recorder.h"
 #include "src/comm/flight_registry.h"
+#include "src/comm/peer_failure.h"
 #include "src/comm/watchdog.h"
 
 namespace lockstep::comm {
@@ -73,7 +74,7 @@ std::string who_keeps(const Call& call, const Membership& member) {
 
 Communicator::Communicator(Membership member)
     : member_(std::move(member)),
-      timeout_(std::chrono::seconds(integer_setting("LOCKSTEP_TIMEOUT", 300, 1, 1'000'000))),
+      timeout_(timeout_setting()),
       polls_before_yield_(patience_of(member_.local_size)),
       record_(FlightRecord::usual_capacity, member_.group.id),
       family_(std::make_shared<Family>()) {
@@ -170,7 +171,7 @@ void Communicator::number(Call& call) {
 }
 
 void Communicator::refuse_if_poisoned(const std::string& what, Site site) const {
-  lockstep::check<CommError>(
+  lockstep::check<ConsequentError>(
       !poison_,
       [&] {
         return Complaint{fmt::format("{} on a poisoned communicator; it failed before: {}", what,

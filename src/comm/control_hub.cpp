@@ -17,13 +17,8 @@ using namespace std::chrono_literals;
 constexpr auto time_to_say_hello = 10s;
 constexpr std::size_t most_strangers = 256;
 constexpr auto time_for_statuses = 300ms;
-// How long a failure that tells of another rank's waits for that rank's own words.
+// How long a failure that followed another one waits for that one's own words.
 constexpr auto time_for_the_first = 250ms;
-
-bool tells_of_another(const std::string& text) {
-  return text.find("failed first") != std::string::npos ||
-         text.find("poisoned communicator") != std::string::npos;
-}
 
 // The first line of an error's text: what happened.
 std::string summary(const std::string& text) { return text.substr(0, text.find('\n')); }
@@ -88,7 +83,7 @@ void ControlHub::admit_strangers(Clock::time_point now) {
     rank.was_connected = true;
     rank.heard = now;
     rank.link.send({Frame::Kind::ask});  // tells it that it is in
-    if (cause_) rank.link.send({Frame::Kind::end, cause_->rank, 0, summary(cause_->text)});
+    if (cause_) rank.link.send(ending());
     for (std::size_t i = 1; i < frames.size(); ++i) take(hello.rank, frames[i], now);
     if (!rank.link.is_open()) mourn(hello.rank, now);
   }
@@ -120,8 +115,9 @@ void ControlHub::take(int rank, const Frame& frame, Clock::time_point now) {
       if (from.suspicion.empty()) from.suspicion = frame.text;
       return;
     case Frame::Kind::failure:
+    case Frame::Kind::consequence:
       waiting_.push_back(rank);
-      return consider({rank, frame.text, true}, now);
+      return consider({rank, frame.text, true, frame.kind == Frame::Kind::consequence}, now);
     case Frame::Kind::goodbye:
       from.has_left = true;
       return;
@@ -167,7 +163,7 @@ void ControlHub::consider(Cause cause, Clock::time_point now) {
     if (cause.is_told_by_rank) give_verdict(cause.rank);
     return;
   }
-  if (!tells_of_another(cause.text)) return decide(cause);
+  if (!cause.is_consequence) return decide(cause);
   if (!candidate_) {
     candidate_ = std::move(cause);
     decision_due_ = now + time_for_the_first;
@@ -177,13 +173,16 @@ void ControlHub::consider(Cause cause, Clock::time_point now) {
 void ControlHub::decide(const Cause& cause) {
   cause_ = cause;
   for (const int rank : std::exchange(waiting_, {})) give_verdict(rank);
-  const std::string text = summary(cause.text);
   for (int rank = 0; rank < size(); ++rank)
-    if (rank != cause.rank) at(rank).link.send({Frame::Kind::end, cause.rank, 0, text});
+    if (rank != cause.rank) at(rank).link.send(ending());
   if (!cause.is_told_by_rank) {
     const std::string line = fmt::format("[rank 0 of {}] {}\n", size(), cause.text);
     [[maybe_unused]] const auto written = ::write(STDERR_FILENO, line.data(), line.size());
   }
+}
+
+Frame ControlHub::ending() const {
+  return {Frame::Kind::end, cause_->rank, cause_->is_told_by_rank ? 0 : 1, summary(cause_->text)};
 }
 
 void ControlHub::give_verdict(int rank) {

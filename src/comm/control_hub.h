@@ -53,6 +53,7 @@ class ControlHub {
     int rank = 0;
     std::string text;
     bool is_told_by_rank = false;  // which then prints it
+    bool is_consequence = false;   // of a failure that nobody has told yet
   };
 
   void accept_strangers(Clock::time_point now);
@@ -63,6 +64,7 @@ class ControlHub {
   void answer_questions(Clock::time_point now);
   void consider(Cause cause, Clock::time_point now);
   void decide(const Cause& cause);
+  Frame ending() const;
   void give_verdict(int rank);
   RankView view_of(int rank, Clock::time_point now) const;
   std::string obituary(int rank, Clock::time_point now) const;

@@ -14,18 +14,19 @@ namespace lockstep::comm {
 
 struct Frame {
   enum class Kind : std::uint8_t {
-    hello,      // rank and token: the first of a connection
-    status,     // where the rank is (RankStatus)
-    ask,        // hub: send your status now
-    question,   // who keeps a call (Question)
-    answer,     // hub: in words
-    suspicion,  // why a communicator of the rank was poisoned
-    failure,    // the rank ends with `code`; text: why
-    verdict,    // hub: code 1 where the failure is the job's first
-    end,        // hub: the job ends because of `rank`
-    goodbye     // the sender leaves as it should
+    hello,        // rank and token: the first of a connection
+    status,       // where the rank is (RankStatus)
+    ask,          // hub: send your status now
+    question,     // who keeps a call (Question)
+    answer,       // hub: in words
+    suspicion,    // why a communicator of the rank was poisoned
+    failure,      // the rank ends with `code`; text: why
+    consequence,  // the same, because of a failure before
+    verdict,      // hub: code 1 where the failure is the job's first
+    end,          // hub: the job ends because of `rank`; code 1 where that has died
+    goodbye       // the sender leaves as it should
   };
-  static constexpr std::uint8_t kinds = 10;
+  static constexpr std::uint8_t kinds = 11;
 
   Kind kind = Kind::hello;
   std::int32_t rank = 0;

@@ -4,11 +4,12 @@
 #include <map>
 #include <utility>
 
-#include "lockstep/base/config.h"
+#include "lockstep/base/timeout.h"
 #include "src/comm/hierarchical_reduction.h"
 #include "src/comm/job.h"
 #include "src/comm/message_communicator.h"
 #include "src/comm/routed_messages.h"
+#include "src/comm/shm_losses.h"
 #include "src/comm/shm_messages.h"
 #include "src/comm/shm_team.h"
 
@@ -41,12 +42,11 @@ void agree_on(std::string trouble, MpiCommunicator& ranks) {
 
 std::shared_ptr<ShmTeam> team_of_host(MpiCommunicator& ranks, const Hosts& hosts) {
   const std::vector<int>& own = hosts.on(hosts.of(ranks.rank()));
-  const std::chrono::seconds limit(integer_setting("LOCKSTEP_TIMEOUT", 300, 1, 1'000'000));
   auto meeting = meet_over_sockets(ranks, own, hosts.place_of(ranks.rank()));
   std::shared_ptr<ShmTeam> team;
   std::string trouble;
   try {
-    team = ShmTeam::joined(std::move(meeting), limit);
+    team = ShmTeam::joined(std::move(meeting), timeout_setting());
   } catch (const DeviceError& error) {
     trouble = error.problem();
   }
@@ -69,6 +69,7 @@ class Hybrid final : public MessageCommunicator {
       : MessageCommunicator(membership_for(*control, group)),
         hosts_(std::make_shared<const Hosts>(first_ranks(*control))),
         team_(team_of_host(*control, *hosts_)),
+        losses_(team_, hosts_->on(hosts_->of(control->rank()))),
         data_(control->duplicate()),
         control_(std::move(control)) {}
   ~Hybrid() override {
@@ -104,6 +105,10 @@ class Hybrid final : public MessageCommunicator {
     if (!part) return nullptr;
     return std::make_unique<Hybrid>(std::move(part), group);
   }
+  void rest() override {
+    Communicator::rest();
+    losses_.look();
+  }
   void abort(const CommError& why) noexcept override {
     team_->board->fail(rank(), why);
     data_->poison(why.problem());  // which tells the other hosts
@@ -118,6 +123,7 @@ class Hybrid final : public MessageCommunicator {
 
   std::shared_ptr<const Hosts> hosts_;
   std::shared_ptr<ShmTeam> team_;
+  ShmLosses losses_;
   std::unique_ptr<MpiCommunicator> data_;     // for the messages of calls
   std::unique_ptr<MpiCommunicator> control_;  // for making groups
   std::map<int, std::shared_ptr<const HostForest>> host_forests_;

@@ -8,11 +8,13 @@
 #include "lockstep/comm/transport.h"
 #include "src/comm/mpi_communicator.h"
 #include "src/comm/mpi_messages.h"
+#include "src/comm/watchdog.h"
 
 namespace lockstep::comm {
 namespace {
 
 MPI_Comm duplicate_of(MPI_Comm communicator) {
+  const LimitedPhase phase("MPI_Comm_dup");
   MPI_Comm own = MPI_COMM_NULL;
   check_mpi(MPI_Comm_dup(communicator, &own), "MPI_Comm_dup");
   MPI_Comm_set_errhandler(own, MPI_ERRORS_RETURN);
@@ -23,6 +25,7 @@ MPI_Comm duplicate_of(MPI_Comm communicator) {
 class Host {
  public:
   explicit Host(MPI_Comm communicator) {
+    const LimitedPhase phase("MPI_Comm_split_type");
     int rank = 0;
     MPI_Comm_rank(communicator, &rank);
     check_mpi(MPI_Comm_split_type(communicator, MPI_COMM_TYPE_SHARED, rank, MPI_INFO_NULL, &ranks_),
@@ -44,6 +47,7 @@ class Host {
   }
   // What the first of them says.
   int first_ones(int value) const {
+    const LimitedPhase phase("MPI_Bcast");
     check_mpi(MPI_Bcast(&value, 1, MPI_INT, 0, ranks_), "MPI_Bcast");
     return value;
   }
@@ -101,6 +105,7 @@ std::unique_ptr<MpiCommunicator> MpiCommunicator::part(std::span<const int> rank
                                                        const Group& group) {
   MPI_Comm part = MPI_COMM_NULL;
   const int color = ranks.empty() ? MPI_UNDEFINED : ranks.front();
+  const LimitedPhase phase("MPI_Comm_split");
   check_mpi(MPI_Comm_split(communicator, color, index, &part), "MPI_Comm_split");
   if (part == MPI_COMM_NULL) return nullptr;
   MPI_Comm_set_errhandler(part, MPI_ERRORS_RETURN);

@@ -5,8 +5,6 @@
 #include <string>
 #include <vector>
 
-#include "src/comm/peer_failure.h"
-
 namespace lockstep::comm {
 namespace {
 
@@ -106,7 +104,7 @@ void MpiJob::tell(const CommError& why) noexcept {
 }
 
 void MpiJob::refuse_if_told() {
-  if (told_) throw CommError(*told_);
+  if (told_) throw ConsequentError(*told_);
   if (++calls_ % calls_between_looks != 0) return;
   int is_there = 0;
   MPI_Status status;
@@ -117,7 +115,7 @@ void MpiJob::refuse_if_told() {
       MPI_Recv(&notice, sizeof notice, MPI_BYTE, status.MPI_SOURCE, 0, control_, MPI_STATUS_IGNORE),
       "MPI_Recv");
   told_ = peer_failure(notice.rank, notice.problem, notice.where, notice.fix);
-  throw CommError(*told_);
+  throw ConsequentError(*told_);
 }
 
 }  // namespace lockstep::comm

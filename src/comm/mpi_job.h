@@ -7,6 +7,7 @@
 #include <source_location>
 
 #include "lockstep/base/error.h"
+#include "src/comm/peer_failure.h"
 
 namespace lockstep::comm {
 
@@ -50,7 +51,7 @@ class MpiJob {
  private:
   MpiLibrary library_;
   MPI_Comm control_ = MPI_COMM_NULL;
-  std::optional<CommError> told_;
+  std::optional<ConsequentError> told_;
   bool has_told_ = false;
   bool is_abandoned_ = false;
   unsigned calls_ = 0;

@@ -1,4 +1,4 @@
-// What a rank says when another one's failure ends its call.
+// What a rank says when an earlier failure, most often another rank's, ends its call.
 #pragma once
 
 #include <algorithm>
@@ -10,9 +10,14 @@
 
 namespace lockstep::comm {
 
-inline CommError peer_failure(int rank, const std::string& problem, const std::string& where,
-                              const std::string& fix) {
-  return CommError(
+// It followed from a failure that tells more.
+class ConsequentError : public CommError {
+  using CommError::CommError;
+};
+
+inline ConsequentError peer_failure(int rank, const std::string& problem, const std::string& where,
+                                    const std::string& fix) {
+  return ConsequentError(
       {"rank " + std::to_string(rank) + " failed first: " + problem + " (" + where + ")", fix});
 }
 

@@ -7,10 +7,11 @@
 #include <thread>
 #include <utility>
 
-#include "lockstep/base/config.h"
+#include "lockstep/base/timeout.h"
 #include "lockstep/comm/transport.h"
 #include "src/comm/message_communicator.h"
 #include "src/comm/shm_call.h"
+#include "src/comm/shm_losses.h"
 #include "src/comm/shm_messages.h"
 #include "src/comm/shm_team.h"
 
@@ -18,8 +19,6 @@ namespace lockstep::comm {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-constexpr auto between_looks_for_losses = std::chrono::milliseconds(20);
 
 // Why a rank has left another error may tell better, which the same mistake raises elsewhere.
 constexpr auto patience_with_leavers = std::chrono::milliseconds(1000);
@@ -40,8 +39,10 @@ Membership membership_for(int rank, int size, const Group& group) {
           .group = group};
 }
 
-std::chrono::milliseconds default_limit() {
-  return std::chrono::seconds(integer_setting("LOCKSTEP_TIMEOUT", 300, 1, 1'000'000));
+std::vector<int> numbers_below(int count) {
+  std::vector<int> numbers(static_cast<std::size_t>(count));
+  std::iota(numbers.begin(), numbers.end(), 0);
+  return numbers;
 }
 
 class Shm final : public MessageCommunicator {
@@ -49,6 +50,7 @@ class Shm final : public MessageCommunicator {
   Shm(std::shared_ptr<ShmTeam> team, const Group& group)
       : MessageCommunicator(membership_for(team->board->rank(), team->board->size(), group)),
         team_(std::move(team)),
+        losses_(team_, numbers_below(size())),
         yields_(yields_for(size())) {}
   ~Shm() override { team_->board->leave(); }
 
@@ -91,23 +93,15 @@ class Shm final : public MessageCommunicator {
 
   void rest() override {
     team_->board->rest(yields_);
-    const auto now = Clock::now();
-    if (now - last_look_ < between_looks_for_losses) return;
-    last_look_ = now;
-    look_for_losses();
+    if (losses_.look()) look_for_leavers();
   }
 
-  // A rank that has died fails all; one that has left fails those who still wait for a call of it.
-  void look_for_losses() {
-    ShmBoard& board = *team_->board;
-    const auto lost = team_->meeting->lost_rank();
-    if (lost && !board.has_left(*lost))
-      board.fail(*lost,
-                 CommError({"its process has ended without leaving: it crashed or was killed",
-                            "look at that rank's messages and the system's log"}));
+  // A rank that has left fails those who still wait for a call of it.
+  void look_for_leavers() {
     const auto peer = missed_leaver();
     if (!peer) missed_since_ = Clock::now();
     if (!peer || Clock::now() - missed_since_ < patience_with_leavers) return;
+    ShmBoard& board = *team_->board;
     board.fail(*peer,
                CommError({fmt::format("it has ended its communicator after {} collectives; the "
                                       "others call more",
@@ -125,8 +119,8 @@ class Shm final : public MessageCommunicator {
   }
 
   std::shared_ptr<ShmTeam> team_;
+  ShmLosses losses_;
   int yields_;
-  Clock::time_point last_look_ = Clock::now();
   Clock::time_point missed_since_ = Clock::now();
 };
 
@@ -138,10 +132,8 @@ std::unique_ptr<Communicator> shm(Communicator& bootstrap) {
                                  bootstrap.local_size(), bootstrap.size()),
                      "split the communicator by hosts first, or use World, which joins hosts"};
   });
-  std::vector<int> ranks(static_cast<std::size_t>(bootstrap.size()));
-  std::iota(ranks.begin(), ranks.end(), 0);
-  auto meeting = meet_over_sockets(bootstrap, ranks, bootstrap.rank());
-  return std::make_unique<Shm>(ShmTeam::joined(std::move(meeting), default_limit()), Group{});
+  auto meeting = meet_over_sockets(bootstrap, numbers_below(bootstrap.size()), bootstrap.rank());
+  return std::make_unique<Shm>(ShmTeam::joined(std::move(meeting), timeout_setting()), Group{});
 }
 
 std::vector<std::unique_ptr<Communicator>> shm_threads(int size) {
@@ -154,7 +146,7 @@ std::vector<std::unique_ptr<Communicator>> shm_threads(int size) {
   for (std::size_t rank = 0; rank < ranks.size(); ++rank) {
     threads.emplace_back([&, rank] {
       ranks[rank] = std::make_unique<Shm>(
-          ShmTeam::joined(std::move(meetings[rank]), default_limit()), Group{});
+          ShmTeam::joined(std::move(meetings[rank]), timeout_setting()), Group{});
     });
   }
   threads.clear();

@@ -5,7 +5,6 @@
 #include <chrono>
 #include <functional>
 #include <memory>
-#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -37,8 +36,8 @@ class ShmMeeting {
   // Collective: every rank makes memory of its own and sees everyone's. Where the host has not
   // enough for all together, or a rank is in trouble, every rank throws.
   Shared share(const Offer& offer, std::chrono::milliseconds limit);
-  // A rank whose process has ended, if this one can see that.
-  virtual std::optional<int> lost_rank() { return std::nullopt; }
+  // The ranks that have ended their meeting or their process, as far as this one sees it.
+  virtual std::vector<int> gone_ranks() { return {}; }
   // Collective over the ranks of this meeting: that of the group, nullptr without one. `on` joins
   // the same ranks.
   virtual std::unique_ptr<ShmMeeting> part(std::span<const int> ranks, int index,

@@ -11,7 +11,7 @@
 #include <cstring>
 #include <utility>
 
-#include "lockstep/base/config.h"
+#include "lockstep/base/timeout.h"
 #include "src/comm/shm_meeting.h"
 
 namespace lockstep::comm {
@@ -198,13 +198,15 @@ class SocketMeeting final : public ShmMeeting {
   }
 
   // A peer whose process is gone has closed its connection.
-  std::optional<int> lost_rank() override {
+  std::vector<int> gone_ranks() override {
+    std::vector<int> gone;
     for (int peer = 0; peer < size(); ++peer) {
       const FileDescriptor& connection = peers_[static_cast<std::size_t>(peer)];
       pollfd entry{connection.value(), 0, 0};
-      if (connection && ::poll(&entry, 1, 0) > 0 && (entry.revents & POLLHUP) != 0) return peer;
+      if (connection && ::poll(&entry, 1, 0) > 0 && (entry.revents & POLLHUP) != 0)
+        gone.push_back(peer);
     }
-    return std::nullopt;
+    return gone;
   }
 
   std::unique_ptr<ShmMeeting> part(std::span<const int> ranks, int index, const Group& /*group*/,
@@ -305,8 +307,7 @@ std::vector<SocketName> gathered_names(Communicator& bootstrap, const SocketName
 
 std::unique_ptr<ShmMeeting> meet_over_sockets(Communicator& bootstrap, std::span<const int> ranks,
                                               int index) {
-  const auto deadline =
-      Clock::now() + std::chrono::seconds(integer_setting("LOCKSTEP_TIMEOUT", 300, 1, 1'000'000));
+  const auto deadline = Clock::now() + timeout_setting();
   const int size = static_cast<int>(ranks.size());
   check<DeviceError>(size <= most_ranks, [&] {
     return Complaint{

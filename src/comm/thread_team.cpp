@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "lockstep/base/error.h"
-#include "src/comm/peer_failure.h"
 
 namespace lockstep::comm {
 
@@ -79,7 +78,7 @@ void ThreadTeam::fail(int rank, const CommError& why) noexcept {
 void ThreadTeam::refuse_if_failed() const {
   if (!failure_->has_happened.load(std::memory_order_acquire)) return;
   const std::lock_guard lock(failure_->mutex);
-  throw CommError(*failure_->why);
+  throw ConsequentError(*failure_->why);
 }
 
 }  // namespace lockstep::comm

@@ -16,6 +16,7 @@
 #include "lockstep/base/error.h"
 #include "src/comm/agreement.h"
 #include "src/comm/messages.h"
+#include "src/comm/peer_failure.h"
 
 namespace lockstep::comm {
 
@@ -60,7 +61,7 @@ class ThreadTeam {
   struct Failure {
     std::mutex mutex;
     std::atomic<bool> has_happened = false;
-    std::optional<CommError> why;
+    std::optional<ConsequentError> why;
   };
   struct Part {
     std::shared_ptr<ThreadTeam> team;

@@ -1,14 +1,10 @@
 #include "src/comm/watchdog.h"
 
-#include <arpa/inet.h>
 #include <fmt/format.h>
-#include <ifaddrs.h>
-#include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
 #include <sys/eventfd.h>
-#include <sys/random.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -17,7 +13,6 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
-#include <cstring>
 #include <utility>
 
 #include "lockstep/core/stream.h"
@@ -29,51 +24,18 @@ namespace lockstep::comm {
 
 using namespace std::chrono_literals;
 
-// What rank 0 tells all others, as bytes.
-struct Watchdog::Invitation {
-  static constexpr int most_addresses = 8;
-
-  std::uint8_t token[16] = {};
-  std::uint16_t port = 0;  // as the network orders it
-  std::uint16_t addresses = 0;
-  in_addr_t address[most_addresses] = {};
-
-  std::string token_text() const { return {reinterpret_cast<const char*>(token), sizeof token}; }
-};
-
 namespace {
 
 constexpr auto between_statuses = 1s;
 constexpr auto time_for_an_answer = 1s;
 constexpr auto time_for_a_verdict = 700ms;
-constexpr auto time_to_notice = 800ms;  // by itself that another rank has failed
+constexpr auto time_to_notice = 800ms;          // by itself that another rank has failed
+constexpr auto time_to_notice_a_death = 300ms;  // there is no exit code to wait for
 constexpr auto time_to_connect = 3s;
 constexpr auto time_to_tell_of_a_death = 200ms;
 constexpr auto time_for_goodbyes = 1s;
 
 std::atomic<Watchdog*> current_watchdog{nullptr};
-
-sockaddr_in endpoint(in_addr_t address, std::uint16_t port) {
-  sockaddr_in at{};
-  at.sin_family = AF_INET;
-  at.sin_addr.s_addr = address;
-  at.sin_port = port;
-  return at;
-}
-
-// Of this host, for the ranks of other hosts.
-template <class Append> void visit_addresses(Append&& append) {
-  ifaddrs* first = nullptr;
-  if (::getifaddrs(&first) != 0) return;
-  for (const ifaddrs* each = first; each != nullptr; each = each->ifa_next) {
-    if (each->ifa_addr == nullptr || each->ifa_addr->sa_family != AF_INET) continue;
-    if ((each->ifa_flags & IFF_LOOPBACK) != 0 || (each->ifa_flags & IFF_UP) == 0) continue;
-    sockaddr_in at{};
-    std::memcpy(&at, each->ifa_addr, sizeof at);
-    append(at.sin_addr.s_addr);
-  }
-  ::freeifaddrs(first);
-}
 
 // The main thread may hold a stream for ever; its text is lost then.
 void flush_what_is_free() {
@@ -148,7 +110,7 @@ Watchdog* Watchdog::current() { return current_watchdog; }
 Watchdog::Watchdog(std::chrono::milliseconds limit)
     : limit_(limit),
       wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
-      phase_due_(Clock::now() + limit) {
+      phase_{"joining the job", Clock::now() + limit} {
   Forks::watch();
   without_signals([&] { thread_ = std::thread([this] { run(); }); });
   current_watchdog = this;
@@ -170,36 +132,14 @@ void Watchdog::join(Communicator& job) {
   size_ = job.size();
   auto invitation = std::make_unique<Invitation>();
   FileDescriptor listener;
-  if (rank_ == 0) {
-    const bool is_one_host = job.local_size() == job.size();
-    listener = FileDescriptor(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-    sockaddr_in at = endpoint(htonl(is_one_host ? INADDR_LOOPBACK : INADDR_ANY), 0);
-    socklen_t length = sizeof at;
-    auto* const generic = reinterpret_cast<sockaddr*>(&at);
-    const bool is_listening = listener && ::bind(listener.value(), generic, length) == 0 &&
-                              ::listen(listener.value(), SOMAXCONN) == 0 &&
-                              ::getsockname(listener.value(), generic, &length) == 0 &&
-                              ::getrandom(invitation->token, sizeof invitation->token, 0) ==
-                                  static_cast<ssize_t>(sizeof invitation->token);
-    if (is_listening) {
-      const auto append = [&](in_addr_t address) {
-        if (invitation->addresses < Invitation::most_addresses)
-          invitation->address[invitation->addresses++] = address;
-      };
-      invitation->port = at.sin_port;
-      if (is_one_host)
-        append(htonl(INADDR_LOOPBACK));
-      else
-        visit_addresses(append);
-    }
-  }
+  if (rank_ == 0) listener = open_house(job.local_size() == job.size(), *invitation);
   const core::Buffer bytes{invitation.get(), sizeof(Invitation), DType::u8, {}, {}};
   core::Stream host;
   job.broadcast(bytes, 0, host).wait();
   std::unique_lock lock(mutex_);
   invitation_ = std::move(invitation);
   listener_ = std::move(listener);
-  phase_ = nullptr;
+  phase_ = {};
   notify();
   // From here on nobody dies unseen.
   const auto limit = std::max<int>(invitation_->addresses, 1) * time_to_connect;
@@ -210,11 +150,24 @@ void Watchdog::join(Communicator& job) {
                   rank_));
 }
 
+LimitedPhase::LimitedPhase(const char* name) {
+  if (Watchdog* const dog = Watchdog::current())
+    before_ = dog->enter({name, Watchdog::Clock::now() + dog->limit_});
+}
+
+LimitedPhase::~LimitedPhase() {
+  if (Watchdog* const dog = Watchdog::current()) dog->enter(before_);
+}
+
+Watchdog::Phase Watchdog::enter(Phase phase) noexcept {
+  const std::lock_guard lock(mutex_);
+  return std::exchange(phase_, phase);
+}
+
 void Watchdog::leave() noexcept {
   std::unique_lock lock(mutex_);
   is_leaving_ = true;
-  phase_ = "leaving the job";
-  phase_due_ = Clock::now() + limit_;
+  phase_ = {"leaving the job", Clock::now() + limit_};
   outbox_.push_back({Frame::Kind::goodbye});
   notify();
   // The hub goes last, so that nobody takes its end for a death.
@@ -235,8 +188,9 @@ void Watchdog::suspect(const std::string& why) noexcept {
   enqueue({Frame::Kind::suspicion, rank_, 0, why});
 }
 
-bool Watchdog::is_first_failure(int code, const std::string& why) noexcept {
-  enqueue({Frame::Kind::failure, rank_, code, why});
+bool Watchdog::is_first_failure(const Failure& failure) noexcept {
+  const auto kind = failure.is_consequence ? Frame::Kind::consequence : Frame::Kind::failure;
+  enqueue({kind, rank_, failure.code, failure.why});
   std::unique_lock lock(mutex_);
   if (end_due_) return false;
   if (!is_connected_) return true;
@@ -353,7 +307,7 @@ void Watchdog::keep_time(Clock::time_point now) {
   {
     const std::lock_guard lock(mutex_);
     if (end_due_ && now >= *end_due_) late = "";
-    if (phase_ != nullptr && now >= phase_due_) late = phase_;
+    if (phase_.name != nullptr && now >= phase_.due) late = phase_.name;
   }
   if (late == nullptr) return;
   if (*late == '\0') {
@@ -377,7 +331,7 @@ void Watchdog::connect_next(Clock::time_point now) {
   if (!invitation_ || is_connected_ || is_leaving_) return;
   if (link_.is_open() && now < connect_due_) return;
   if (next_address_ >= invitation_->addresses) return;
-  const sockaddr_in at = endpoint(invitation_->address[next_address_++], invitation_->port);
+  const sockaddr_in at = invitation_->endpoint(next_address_++);
   FileDescriptor socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!socket) return;
   const int on = 1;
@@ -415,7 +369,7 @@ void Watchdog::take(const Frame& frame) {
   if (frame.kind == Frame::Kind::verdict) verdict_ = frame.code == 1;
   if (frame.kind == Frame::Kind::goodbye) is_leaving_ = true;
   if (frame.kind == Frame::Kind::end && !end_due_) {
-    end_due_ = Clock::now() + time_to_notice;
+    end_due_ = Clock::now() + (frame.code == 1 ? time_to_notice_a_death : time_to_notice);
     why_it_ends_ = fmt::format("rank {} failed: {}", frame.rank, frame.text);
   }
   changed_.notify_all();
@@ -424,7 +378,7 @@ void Watchdog::take(const Frame& frame) {
 void Watchdog::lose_hub(Clock::time_point now) {
   const std::lock_guard lock(mutex_);
   if (!is_connected_ || is_leaving_ || end_due_) return;
-  end_due_ = now + time_to_notice;
+  end_due_ = now + time_to_notice_a_death;
   why_it_ends_ = "rank 0 died";
   changed_.notify_all();
   if (rank_ != 1) return;  // one tells it

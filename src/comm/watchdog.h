@@ -15,12 +15,18 @@
 #include "src/comm/control_hub.h"
 #include "src/comm/control_link.h"
 #include "src/comm/diagnosis.h"
+#include "src/comm/invitation.h"
 
 namespace lockstep::comm {
 
 class Watchdog {
  public:
   using Clock = std::chrono::steady_clock;
+  struct Failure {
+    int code = 0;  // that the process ends with
+    std::string why;
+    bool is_consequence = false;  // of a failure before
+  };
 
   // Starts the thread, which never calls MPI: where join() has not returned in `limit`, it ends the
   // process with exit code 4.
@@ -38,9 +44,9 @@ class Watchdog {
   std::string missing(const Question& question);
   // A communicator of this rank failed; the program may live on.
   void suspect(const std::string& why) noexcept;
-  // This process ends because of `why`, and all others with it. True where that is the first
-  // failure of the job, which its rank prints.
-  bool is_first_failure(int code, const std::string& why) noexcept;
+  // This process ends, and all others with it. True where that is the first failure of the job,
+  // which its rank prints.
+  bool is_first_failure(const Failure& failure) noexcept;
   // The launcher's exit code is that of the first rank that ends: the others wait for it.
   void let_the_first_end() noexcept;
 
@@ -48,10 +54,16 @@ class Watchdog {
   static Watchdog* current();
 
  private:
-  struct Invitation;
+  friend class LimitedPhase;
+  struct Phase {
+    const char* name = nullptr;  // none
+    Clock::time_point due;       // or the process ends
+  };
   struct Forks;
   struct Termination;
 
+  // Gives the phase before it.
+  Phase enter(Phase phase) noexcept;
   void run() noexcept;
   void wait_for_news();
   void work(Clock::time_point now);
@@ -82,8 +94,7 @@ class Watchdog {
   bool is_end_recorded_ = false;
   std::unique_ptr<Invitation> invitation_;  // of rank 0's hub
   FileDescriptor listener_;                 // on rank 0, for its hub
-  const char* phase_ = "joining the job";   // that must be over by `phase_due_`; or null
-  Clock::time_point phase_due_;
+  Phase phase_;
   bool is_connected_ = false;
   bool is_leaving_ = false;
   bool have_all_left_ = false;
@@ -97,6 +108,19 @@ class Watchdog {
   Clock::time_point connect_due_;
   Clock::time_point status_due_;
   std::thread thread_;  // last: it uses all of the above
+};
+
+// A stretch in which the main thread may block in MPI, which knows no deadline: where it outlasts
+// the watchdog's limit, the process ends.
+class LimitedPhase {
+ public:
+  explicit LimitedPhase(const char* name);
+  LimitedPhase(const LimitedPhase&) = delete;
+  LimitedPhase& operator=(const LimitedPhase&) = delete;
+  ~LimitedPhase();
+
+ private:
+  Watchdog::Phase before_;
 };
 
 }  // namespace lockstep::comm

@@ -5,16 +5,19 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
 
 #include "lockstep/base/config.h"
+#include "lockstep/base/timeout.h"
 #include "lockstep/comm/merged_trace.h"
 #include "lockstep/comm/transport.h"
 #include "lockstep/obs/log.h"
 #include "src/comm/flight_recorder.h"
 #include "src/comm/job.h"
+#include "src/comm/peer_failure.h"
 #include "src/comm/watchdog.h"
 
 namespace lockstep {
@@ -41,13 +44,11 @@ comm::Job joined(const WorldOptions& options) {
 }
 
 // MPI itself may take longer to start than a collective may last.
-constexpr std::int64_t least_seconds_to_join = 30;
+constexpr std::chrono::seconds least_time_to_join{30};
 
 std::unique_ptr<comm::Watchdog> started_watchdog() {
   if (!is_launched()) return nullptr;
-  const std::int64_t seconds = integer_setting("LOCKSTEP_TIMEOUT", 300, 1, 1'000'000);
-  return std::make_unique<comm::Watchdog>(
-      std::chrono::seconds(std::max(seconds, least_seconds_to_join)));
+  return std::make_unique<comm::Watchdog>(std::max(timeout_setting(), least_time_to_join));
 }
 
 int shards_or_default(int asked, int ranks) {
@@ -75,16 +76,20 @@ int exit_code_of(const std::exception& error) {
   return 1;
 }
 
-void print_error(int rank, int size, const char* text) {
+void print_error(int rank, int size, const std::string& text) {
   const std::string prefix = size > 1 ? fmt::format("[rank {} of {}] ", rank, size) : std::string();
   fmt::print(stderr, "{}{}\n", prefix, text);
   std::fflush(stderr);
 }
 
 // Whether this rank's message is the one that the job prints.
-bool is_first_failure(int code, const std::string& why) {
+bool is_first_failure(const comm::Watchdog::Failure& failure) {
   comm::Watchdog* const watchdog = comm::Watchdog::current();
-  return watchdog == nullptr || watchdog->is_first_failure(code, why);
+  return watchdog == nullptr || watchdog->is_first_failure(failure);
+}
+
+bool is_consequence(const std::exception& error) {
+  return dynamic_cast<const comm::ConsequentError*>(&error) != nullptr;
 }
 
 }  // namespace
@@ -120,24 +125,27 @@ World::~World() {
     if (launcher_) launcher_->poison("an exception left the World");
     return;
   }
-  std::string why = "its World ended on a communicator that had failed before";
+  comm::Watchdog::Failure failure{.code = 4,
+                                  .why = "its World ended on a communicator that had failed before",
+                                  .is_consequence = true};
   bool is_told = false;
   try {
     if (!communicator_->is_poisoned()) comm::finish_trace(*communicator_);
     if (!communicator_->is_poisoned())
       communicator_->barrier();  // unlike MPI_Finalize, with a deadline
   } catch (const std::exception& error) {
-    why = error.what();
+    failure.why = error.what();
+    failure.is_consequence = is_consequence(error);
     is_told = true;
   }
   if (communicator_->is_poisoned()) {
-    if (is_first_failure(4, why)) {
-      if (is_told) print_error(rank(), size(), why.c_str());
+    if (is_first_failure(failure)) {
+      if (is_told) print_error(rank(), size(), failure.why);
     } else if (watchdog_) {
       watchdog_->let_the_first_end();
     }
     std::fflush(nullptr);
-    _exit(4);
+    _exit(failure.code);
   }
   if (watchdog_) watchdog_->leave();
 }
@@ -160,10 +168,11 @@ core::ShardRange World::shards() const { return core::shards_of(rank(), size(), 
 namespace {
 
 // The job's first failure is printed; a later one waits for the first to end the job.
-void tell(int rank, int size, int code, const char* text) {
-  if (code != 4) comm::record_failure(comm::FailureKind::own, text);  // else the call has done so
-  if (is_first_failure(code, text))
-    print_error(rank, size, text);
+void tell(int rank, int size, const comm::Watchdog::Failure& failure) {
+  if (failure.code != 4)  // else the call has done so
+    comm::record_failure(comm::FailureKind::own, failure.why);
+  if (is_first_failure(failure))
+    print_error(rank, size, failure.why);
   else
     comm::Watchdog::current()->let_the_first_end();
 }
@@ -175,10 +184,10 @@ int report_exception(int rank, int size) noexcept {
     throw;
   } catch (const std::exception& error) {
     const int code = exit_code_of(error);
-    tell(rank, size, code, error.what());
+    tell(rank, size, {code, error.what(), is_consequence(error)});
     return code;
   } catch (...) {
-    tell(rank, size, 1, "the program threw something that is not a std::exception");
+    tell(rank, size, {1, "the program threw something that is not a std::exception"});
     return 1;
   }
 }

@@ -4,8 +4,8 @@
 #include <chrono>
 #include <span>
 
-#include "lockstep/base/config.h"
 #include "lockstep/base/error.h"
+#include "lockstep/base/timeout.h"
 #include "lockstep/obs/activity.h"
 #include "lockstep/obs/trace.h"
 
@@ -64,7 +64,7 @@ Slot& Epoch::Run::next_ready() {
     assemble(*free_.front());
     return *free_.front();
   }
-  const std::chrono::seconds patience(integer_setting("LOCKSTEP_TIMEOUT", 300, 1, 1'000'000));
+  const std::chrono::seconds patience = timeout_setting();
   std::unique_lock lock(mutex_);
   const bool is_there =
       changed_.wait_for(lock, patience, [this] { return !ready_.empty() || failure_ != nullptr; });

@@ -200,6 +200,26 @@ TEST(ShmProcesses, AKillAtAnyMomentIsNoticedAndLeavesNothing) {
   EXPECT_GT(sockets_seen, 0U);
 }
 
+TEST(ShmProcesses, ADeadRankIsNamedAlsoWhereAnotherHasLeftInOrder) {
+  Family family(3, [](Communicator& bootstrap) -> std::string {
+    auto ranks = comm::shm(bootstrap);
+    ranks->barrier();
+    if (ranks->rank() == 1) return "done";
+    if (ranks->rank() == 2) {
+      std::this_thread::sleep_for(200ms);
+      std::raise(SIGKILL);
+    }
+    float value = 0;
+    core::Stream stream;
+    ranks->receive(core::Buffer{&value, 1, DType::f32, {}, {}}, 2, stream).wait();
+    return "received";
+  });
+  const auto processes = family.ended();
+  EXPECT_EQ(processes[1].message, "done");
+  EXPECT_THAT(processes[0].message,
+              HasSubstr("rank 2 failed first: its process has ended without leaving"));
+}
+
 TEST(ShmProcesses, ADeadRankIsNamedAtOnce) {
   for (const int victim : {0, 1, 2}) {
     Family family(3, [](Communicator& bootstrap) {
