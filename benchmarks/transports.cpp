@@ -5,7 +5,7 @@
 
 namespace lockstep::bench {
 
-std::vector<std::string> transport_names() { return {"auto", "self", "mpi", "shm"}; }
+std::vector<std::string> transport_names() { return {"auto", "self", "mpi", "shm", "hybrid"}; }
 
 std::unique_ptr<comm::Communicator> joined_over(const std::string& name, World& world) {
   check<UsageError>(name != "self" || world.size() == 1, [&] {
@@ -15,6 +15,7 @@ std::unique_ptr<comm::Communicator> joined_over(const std::string& name, World& 
   if (name == "self") return comm::self();
   if (name == "mpi") return comm::mpi();
   if (name == "shm") return comm::shm(world.communicator());
+  if (name == "hybrid") return comm::hybrid();
   return nullptr;
 }
 

@@ -1,10 +1,12 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <map>
 #include <utility>
 
 #include "lockstep/base/timeout.h"
+#include "lockstep/comm/transport.h"
 #include "src/comm/hierarchical_reduction.h"
 #include "src/comm/job.h"
 #include "src/comm/message_communicator.h"
@@ -16,15 +18,19 @@
 namespace lockstep::comm {
 namespace {
 
-std::vector<int> first_ranks(MpiCommunicator& ranks) {
-  std::vector<int> first(static_cast<std::size_t>(ranks.size()));
-  const int own = ranks.first_on_host();
+// Ranks that give the same number share a host.
+Hosts hosts_by_number(MpiCommunicator& ranks, int own) {
+  std::vector<int> numbers(static_cast<std::size_t>(ranks.size()));
   core::Stream stream;
   ranks
       .all_gather(core::ConstBuffer(&own, 1, DType::i32, {}),
-                  core::Buffer{first.data(), ranks.size(), DType::i32, {}, {}}, stream)
+                  core::Buffer{numbers.data(), ranks.size(), DType::i32, {}, {}}, stream)
       .wait();
-  return first;
+  std::vector<int> first;
+  first.reserve(numbers.size());
+  for (const int number : numbers)
+    first.push_back(static_cast<int>(std::ranges::find(numbers, number) - numbers.begin()));
+  return Hosts(first);
 }
 
 // Every rank learns whether all hosts have shared memory.
@@ -65,9 +71,9 @@ Membership membership_for(const MpiCommunicator& ranks, const Group& group) {
 
 class Hybrid final : public MessageCommunicator {
  public:
-  Hybrid(std::unique_ptr<MpiCommunicator> control, const Group& group)
+  Hybrid(std::unique_ptr<MpiCommunicator> control, const Group& group, int host)
       : MessageCommunicator(membership_for(*control, group)),
-        hosts_(std::make_shared<const Hosts>(first_ranks(*control))),
+        hosts_(std::make_shared<const Hosts>(hosts_by_number(*control, host))),
         team_(team_of_host(*control, *hosts_)),
         losses_(team_, hosts_->on(hosts_->of(control->rank()))),
         data_(control->duplicate()),
@@ -103,7 +109,7 @@ class Hybrid final : public MessageCommunicator {
                                        const Group& group) override {
     auto part = control_->part(ranks, index, group);
     if (!part) return nullptr;
-    return std::make_unique<Hybrid>(std::move(part), group);
+    return std::make_unique<Hybrid>(std::move(part), group, hosts_->of(rank()));
   }
   void rest() override {
     Communicator::rest();
@@ -111,9 +117,12 @@ class Hybrid final : public MessageCommunicator {
   }
   void abort(const CommError& why) noexcept override {
     team_->board->fail(rank(), why);
-    data_->poison(why.problem());  // which tells the other hosts
+    data_->abort(why);  // which tells the other hosts
   }
-  std::optional<Agreement::Notice> unanswered() override { return data_->unanswered(); }
+  std::optional<Agreement::Notice> unanswered() override {
+    const auto notice = team_->mailbox->unanswered();
+    return notice ? notice : data_->unanswered();
+  }
 
   std::shared_ptr<const HostForest> host_forest_of(int shards) {
     auto& forest = host_forests_[shards];
@@ -132,7 +141,14 @@ class Hybrid final : public MessageCommunicator {
 }  // namespace
 
 std::unique_ptr<Communicator> hybrid(std::unique_ptr<MpiCommunicator> ranks) {
-  return std::make_unique<Hybrid>(std::move(ranks), Group{});
+  const int host = ranks->first_on_host();
+  return std::make_unique<Hybrid>(std::move(ranks), Group{}, host);
+}
+
+std::unique_ptr<Communicator> hybrid(std::optional<int> communicator, std::optional<int> host) {
+  auto ranks = MpiCommunicator::joined(communicator);
+  if (!host) return hybrid(std::move(ranks));
+  return std::make_unique<Hybrid>(std::move(ranks), Group{}, *host);
 }
 
 }  // namespace lockstep::comm

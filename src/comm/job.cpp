@@ -26,6 +26,13 @@ std::string asked_transport() {
 
 std::unique_ptr<Communicator> fastest(MpiCommunicator& launcher, const std::string& asked) {
   const bool is_one_host = launcher.local_size() == launcher.size();
+  check<UsageError>(is_one_host || asked != "shm", [&] {
+    return Complaint{
+        fmt::format("environment: LOCKSTEP_TRANSPORT=shm joins the ranks of one host, but {} of "
+                    "the {} ranks are on other hosts than rank {}",
+                    launcher.size() - launcher.local_size(), launcher.size(), launcher.rank()),
+        "leave LOCKSTEP_TRANSPORT out or give hybrid: both use shared memory inside each host"};
+  });
   if (asked == "shm" || (asked == "auto" && is_one_host)) return shm(launcher);
   return hybrid(launcher.duplicate());
 }

@@ -34,15 +34,14 @@ class MpiCommunicator final : private MpiHandle, public MessageCommunicator {
   std::unique_ptr<Messages> open(const Channel& channel) override;
   std::optional<Agreement::Notice> unanswered() override;
   void give_up(int exit_code) noexcept override;
+  // Tells every rank of the job. MPI cannot cancel a send; World ends the process.
+  void abort(const CommError& why) noexcept override { job->tell(why); }
 
  private:
   std::unique_ptr<Communicator> subset(std::span<const int> ranks, int index,
                                        const Group& group) override {
     return part(ranks, index, group);
   }
-  // MPI cannot cancel a send; World ends the process.
-  void abort(const CommError& why) noexcept override { job->tell(why); }
-
   std::uint64_t tags_;
   int first_on_host_ = 0;
 };

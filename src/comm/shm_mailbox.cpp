@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstring>
 #include <utility>
 
 #include "src/comm/shm_messages.h"
@@ -175,6 +176,21 @@ bool ShmMailbox::send_on(int to, Outgoing& message) {
     has_moved = true;
   } while (message.sent < message.bytes);
   return has_moved;
+}
+
+std::optional<Agreement::Notice> ShmMailbox::unanswered() {
+  progress();
+  for (const Peer& each : peers_) {
+    for (const Early& message : each.early) {
+      if (message.name.channel.is_point_to_point ||
+          !Agreement::is_notice(message.name.index, message.bytes.size()))
+        continue;
+      Agreement::Notice notice;
+      std::memcpy(&notice, message.bytes.data(), sizeof notice);
+      return notice;
+    }
+  }
+  return std::nullopt;
 }
 
 void ShmMailbox::forget(const ShmMessages* owner) noexcept {

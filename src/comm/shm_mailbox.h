@@ -5,8 +5,10 @@
 #include <deque>
 #include <list>
 #include <memory>
+#include <optional>
 #include <vector>
 
+#include "src/comm/agreement.h"
 #include "src/comm/messages.h"
 #include "src/comm/shm_board.h"
 #include "src/comm/shm_ring.h"
@@ -46,6 +48,8 @@ class ShmMailbox {
   void receive(int peer, const Awaited& message);
   // Moves everything on, without blocking.
   void progress();
+  // What another rank says of a collective that this rank has not called.
+  std::optional<Agreement::Notice> unanswered();
   // Drops what a call that is given up still has under way.
   void forget(const ShmMessages* owner) noexcept;
   const ShmBoard& board() const { return *board_; }

@@ -20,6 +20,12 @@ std::unique_ptr<Communicator> self();
 // MPI_COMM_WORLD.
 std::unique_ptr<Communicator> mpi(std::optional<int> communicator = {});
 
+// The same ranks with shared memory inside each host and MPI between hosts. `host`, for tests,
+// makes ranks that give the same number pass for a host of their own; they must in truth share one.
+// Collective; DeviceError, on every rank, where a host has no shared memory to give.
+std::unique_ptr<Communicator> hybrid(std::optional<int> communicator = {},
+                                     std::optional<int> host = {});
+
 // Processes of one host that meet in shared memory: the ranks of `bootstrap`, which must all be on
 // this host and may go afterwards. Collective. Memory from allocate() is folded and copied straight
 // from rank to rank; other memory travels through a window. UsageError where ranks are on other
