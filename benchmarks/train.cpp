@@ -38,6 +38,7 @@ struct Settings {
   std::int64_t steps = 50;
   std::int64_t warmup = -1;  // negative: max(20, steps / 5), which covers the trial of tails
   bool is_solo = false;
+  bool is_captured = false;
   std::string tail = "automatic";
   std::string sums = "lockstep";
   std::string losses;
@@ -71,7 +72,8 @@ class Training {
     ranks_ = std::make_unique<DataParallel>(
         *model_, *optimizer_, world(),
         DataParallelOptions{.mode = settings.sums == "fast" ? SumMode::fast : SumMode::lockstep,
-                            .tail = tail_named(settings.tail)});
+                            .tail = tail_named(settings.tail),
+                            .capture = settings.is_captured});
     make_batches();
   }
 
@@ -242,6 +244,8 @@ int main(int argc, char** argv) {
            settings.warmup);
   line.add({.name = "--solo", .meaning = "independent ranks, each on batch / ranks samples"},
            settings.is_solo);
+  line.add({.name = "--captured", .meaning = "record forward and backward once, and replay them"},
+           settings.is_captured);
   line.add({.name = "--tail",
             .meaning = "who updates: all ranks everything, each its slices, or as a trial shows",
             .choices = {"automatic", "plain", "fused"}},

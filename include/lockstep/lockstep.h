@@ -2,6 +2,7 @@
 #pragma once
 
 #include "lockstep/autograd/backward.h"
+#include "lockstep/autograd/captured.h"
 #include "lockstep/autograd/grad_mode.h"
 #include "lockstep/autograd/gradcheck.h"
 #include "lockstep/autograd/hooks.h"

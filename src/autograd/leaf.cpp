@@ -19,6 +19,7 @@ Leaf::Leaf(const Meta& of) {
 
 Sink Leaf::sink() {
   if (!place) place = empty(meta);
+  if (auto* const recorder = kernels::recorder()) require_same_place(*recorder);
   place.mark_mutated();
   const bool is_first = !has_gradient;
   has_gradient = true;
@@ -32,7 +33,29 @@ void Leaf::accept(const Tensor& contribution) {
             core::current_stream(place.device()));
 }
 
+// What the recorded calls write to, and whether the first of them adds.
+void Leaf::require_same_place(kernels::Recorder& recorder) {
+  retain();
+  recorder.require(this, [leaf = Shared<Leaf>::adopt(this), had_gradient = has_gradient,
+                          storage = place.storage().get()] {
+    return leaf->has_gradient == had_gradient && leaf->place &&
+           leaf->place.storage().get() == storage;
+  });
+}
+
 void Leaf::finish() {
+  if (auto* const recorder = kernels::recorder()) {
+    retain();
+    recorder->repeat([leaf = Shared<Leaf>::adopt(this), arrived = has_gradient] {
+      leaf->has_gradient = arrived;
+      leaf->run_hooks();
+    });
+  }
+  const kernels::Unrecorded hooks_are_repeated;
+  run_hooks();
+}
+
+void Leaf::run_hooks() {
   std::erase_if(hooks, [](const auto& hook) { return hook.expired(); });
   for (const auto& hook : hooks) {
     if (const auto alive = hook.lock()) (*alive)();

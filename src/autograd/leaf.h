@@ -22,6 +22,8 @@ class Leaf final : public Node {
   Sink sink() override;
   void accept(const Tensor& contribution) override;
   void finish() override;
+  void run_hooks();
+  void require_same_place(kernels::Recorder& recorder);
 
   Tensor place;               // of the gradient; undefined until needed
   bool has_gradient = false;  // since it was last consumed

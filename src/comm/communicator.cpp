@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "lockstep/base/timeout.h"
+#include "lockstep/kernels/recorder.h"
 #include "src/comm/check.h"
 #include "src/comm/family.h"
 #include "src/comm/flight.h"
@@ -124,6 +125,7 @@ Work Communicator::submit(Call call, core::Stream& after) {
 }
 
 Work Communicator::run(std::vector<Call> calls, core::Stream& after) {
+  kernels::check_unrecorded("a collective", "the ranks would take part in it only once");
   for (const Call& call : calls) examine(call);
   auto flight = std::make_shared<Work::Flight>();
   flight->home = this;

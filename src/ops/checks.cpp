@@ -29,17 +29,21 @@ bool holds(DType dtype, double number) {
   }
 }
 
+// The i-th element in row-major order.
+std::int64_t element_at(const View& index, std::int64_t i) {
+  std::int64_t offset = 0;
+  for (int axis = index.rank() - 1; axis >= 0; --axis) {
+    offset += i % index.sizes[axis] * index.strides[axis];
+    i /= index.sizes[axis];
+  }
+  return index.as<std::int64_t>()[offset];
+}
+
 // The first element outside [0, limit), by its position in row-major order; -1 if there is none.
 std::int64_t first_outside(const View& index, std::int64_t limit) {
   const std::int64_t count = index.elements();
   for (std::int64_t i = 0; i < count; ++i) {
-    std::int64_t rest = i;
-    std::int64_t offset = 0;
-    for (int axis = index.rank() - 1; axis >= 0; --axis) {
-      offset += rest % index.sizes[axis] * index.strides[axis];
-      rest /= index.sizes[axis];
-    }
-    const std::int64_t value = index.as<std::int64_t>()[offset];
+    const std::int64_t value = element_at(index, i);
     if (value < 0 || value >= limit) return i;
   }
   return -1;
@@ -126,14 +130,17 @@ void check_constant(const char* op, const char* argument, const Tensor& x) {
 
 void check_indices(const char* op, const char* element, const Tensor& index, std::int64_t limit) {
   if (index.device().type != DeviceType::cpu) return;
-  const std::int64_t bad = first_outside(index.view(), limit);
-  check<UsageError>(bad < 0, [&] {
-    const std::int64_t value =
-        static_cast<std::int64_t>(index.to_vector<double>()[static_cast<std::size_t>(bad)]);
-    return Complaint{
-        fmt::format("{}: {} {} is {}, outside 0 to {}", op, element, bad, value, limit - 1),
-        fmt::format("use numbers from 0 to {}", limit - 1)};
-  });
+  const auto check_elements = [=](const View& view) {
+    const std::int64_t bad = first_outside(view, limit);
+    check<UsageError>(bad < 0, [&] {
+      return Complaint{fmt::format("{}: {} {} is {}, outside 0 to {}", op, element, bad,
+                                   element_at(view, bad), limit - 1),
+                       fmt::format("use numbers from 0 to {}", limit - 1)};
+    });
+  };
+  const View view = index.view();
+  check_elements(view);
+  if (auto* const recorder = kernels::recorder()) recorder->repeat(view, check_elements);
 }
 
 }  // namespace lockstep::detail

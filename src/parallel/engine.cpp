@@ -18,14 +18,6 @@ void clear_segment(const optim::Arena& arena, const optim::Segment& segment) {
   std::memset(place.data, 0, place.bytes());
 }
 
-void check_loss(const Tensor& loss) {
-  check<ShapeError>(loss.is_defined() && loss.elements() == 1, [&] {
-    return Complaint{
-        "step: the loss has shape " + (loss.is_defined() ? to_string(loss.shape()) : "(undefined)"),
-        "return the mean loss over the part, one number"};
-  });
-}
-
 // What the exception being handled complains about.
 std::string current_problem() {
   try {
@@ -40,6 +32,14 @@ std::string current_problem() {
 }
 
 }  // namespace
+
+void parallel::check_loss(const Tensor& loss) {
+  check<ShapeError>(loss.is_defined() && loss.elements() == 1, [&] {
+    return Complaint{
+        "step: the loss has shape " + (loss.is_defined() ? to_string(loss.shape()) : "(undefined)"),
+        "return the mean loss over the part, one number"};
+  });
+}
 
 // A rank that is alone may go on: nobody has gone on without it.
 void DataParallel::Engine::fail() noexcept {
@@ -103,7 +103,7 @@ void DataParallel::Engine::compute(const Task& task, const ShardLoss& loss) {
   timed([&] { guard_->begin_step(steps + 1); });
   in_step([&] {
     begin_step();
-    for (int shard = 0; shard < task.parts; ++shard) compute_shard(shard, loss, task.batch_weight);
+    for (int shard = 0; shard < task.parts; ++shard) compute_shard(shard, task, loss);
     const auto begin = Clock::now();
     if (task.parts == 0) record_used_parameters();
     exchange_->flush();
@@ -115,8 +115,7 @@ void DataParallel::Engine::compute(const Task& task, const ShardLoss& loss) {
   has_gradients_ = true;
 }
 
-void DataParallel::Engine::compute_shard(int index, const ShardLoss& loss,
-                                         std::optional<double> batch_weight) {
+void DataParallel::Engine::compute_shard(int index, const Task& task, const ShardLoss& loss) {
   const core::RandomScope keys(options_.seed, static_cast<std::uint32_t>(steps + 1),
                                static_cast<std::uint32_t>(shards_.first + index));
   const bool is_last = index + 1 == shards_.count();
@@ -125,9 +124,11 @@ void DataParallel::Engine::compute_shard(int index, const ShardLoss& loss,
   summary_->begin_shard();
   if (is_exact) optimizer_.discard_gradients();
   exchange_->begin_shard(additions, is_last);
-  {
-    const obs::Activity activity("step.compute");
-    if (const auto computed = loss(index)) backward_from(*computed, batch_weight);
+  const obs::Activity activity("step.compute");
+  if (captured_) {
+    replay_shard(index, task, loss);
+  } else if (const auto computed = loss(index)) {
+    backward_from(*computed, task.batch_weight);
   }
   if (is_exact || is_last) record_used_parameters();
   summary_->end_shard();
@@ -139,10 +140,28 @@ void DataParallel::Engine::compute_shard(int index, const ShardLoss& loss,
 void DataParallel::Engine::backward_from(const WeightedLoss& computed,
                                          std::optional<double> batch_weight) {
   const Tensor& loss = computed.loss;
-  check_loss(loss);
+  parallel::check_loss(loss);
   summary_->record_loss(loss.item(), computed.weight);
   const double seed = computed.weight / batch_weight.value_or(1);
   backward(loss, full(loss.shape(), seed, {.dtype = loss.dtype(), .device = loss.device()}));
+}
+
+// The seed of backward depends on the batch, so the recorded calls read it as one more input.
+void DataParallel::Engine::replay_shard(int index, const Task& task, const ShardLoss& loss) {
+  auto [count, inputs] = task.inputs_of(index);
+  if (count == 0) return;
+  check<UsageError>(!inputs.empty() && task.batch_weight, [] {
+    return Complaint{
+        "capture: the loss has a weight of its own, or the batch's parts have no "
+        "tensors x and y, so that a replay would not see what changes",
+        "return the mean loss over a part with x and y, or do without capture"};
+  });
+  const auto weight = static_cast<double>(count);
+  inputs.push_back(scalar(weight / *task.batch_weight, {.dtype = DType::f64}));
+  shard_loss_ = [&] { return loss(index)->loss; };
+  const Tensor value = captured_->call(inputs);
+  shard_loss_ = nullptr;
+  summary_->record_loss(value.item(), weight);
 }
 
 void DataParallel::Engine::record_used_parameters() {

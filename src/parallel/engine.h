@@ -5,6 +5,7 @@
 #include <memory>
 #include <vector>
 
+#include "lockstep/autograd/captured.h"
 #include "lockstep/parallel/data_parallel.h"
 #include "lockstep/parallel/shard_tree.h"
 #include "src/parallel/divergence_guard.h"
@@ -14,6 +15,12 @@
 #include "src/parallel/tail_choice.h"
 
 namespace lockstep {
+namespace parallel {
+
+// ShapeError unless the loss is one number.
+void check_loss(const Tensor& loss);
+
+}  // namespace parallel
 
 class DataParallel::Engine {
  public:
@@ -42,7 +49,9 @@ class DataParallel::Engine {
   // engine.cpp
   void check_task(const Task& task) const;
   void begin_step();
-  void compute_shard(int index, const ShardLoss& loss, std::optional<double> batch_weight);
+  void compute_shard(int index, const Task& task, const ShardLoss& loss);
+  // The passes of a shard as they were recorded, or recording them.
+  void replay_shard(int index, const Task& task, const ShardLoss& loss);
   void backward_from(const WeightedLoss& computed, std::optional<double> batch_weight);
   // Marks the parameters that have a gradient, and makes the others' gradients zero.
   void record_used_parameters();
@@ -84,6 +93,8 @@ class DataParallel::Engine {
   std::unique_ptr<parallel::StepSummary> summary_;
   std::unique_ptr<parallel::DivergenceGuard> guard_;
   std::unique_ptr<parallel::Stragglers> stragglers_;
+  std::unique_ptr<Captured> captured_;
+  std::function<Tensor()> shard_loss_;  // of the shard that is being recorded
   parallel::TailChoice tail_;
   parallel::StepPlan step_;
   std::vector<comm::Work> shares_;  // of updated parameters

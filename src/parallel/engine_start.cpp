@@ -1,10 +1,12 @@
 // What is agreed, shared and planned before the first step and after it.
 #include <fmt/format.h>
 
+#include "lockstep/autograd/backward.h"
 #include "lockstep/base/error.h"
 #include "lockstep/optim/clip.h"
 #include "lockstep/parallel/configuration.h"
 #include "lockstep/parallel/sync_batch_norm.h"
+#include "lockstep/tensor/views.h"
 #include "src/parallel/agreement.h"
 #include "src/parallel/engine.h"
 #include "src/parallel/exchange_cost.h"
@@ -15,11 +17,17 @@ namespace {
 
 using parallel::Fact;
 
-void check_options(const DataParallelOptions& options) {
+void check_options(const DataParallelOptions& options, bool has_collective_layers) {
   check<UsageError>(options.bucket_bytes >= 0 && options.clip_norm >= 0, [&] {
     return Complaint{fmt::format("DataParallel: bucket_bytes {}, clip_norm {}",
                                  options.bucket_bytes, options.clip_norm),
                      "give 0 (planned; no limit) or more"};
+  });
+  check<UsageError>(!options.capture || !has_collective_layers, [] {
+    return Complaint{
+        "DataParallel: capture, and a SyncBatchNorm, whose collectives in the middle "
+        "of a pass cannot be replayed",
+        "use nn::BatchNorm, or do without capture"};
   });
 }
 
@@ -70,6 +78,16 @@ std::vector<Fact> facts_of(nn::Module& model, const optim::Optimizer& optimizer,
   return facts;
 }
 
+// Forward and backward from a seed, the last of the inputs, that `loss` knows nothing of.
+std::unique_ptr<Captured> captured_passes(const std::function<Tensor()>& loss) {
+  return std::make_unique<Captured>([&loss](std::span<const Tensor> inputs) {
+    const Tensor value = loss();
+    parallel::check_loss(value);
+    backward(value, reshaped_view(copied(inputs.back(), value.dtype()), value.shape()));
+    return value;
+  });
+}
+
 }  // namespace
 
 DataParallel::Engine::Engine(nn::Module& model, optim::Optimizer& optimizer, World& world,
@@ -84,7 +102,8 @@ DataParallel::Engine::Engine(nn::Module& model, optim::Optimizer& optimizer, Wor
   comm::Communicator& ranks = world.communicator();
   parallel::check_agreement(ranks, facts_of(model, optimizer, world, options), where);
   check_is_complete(optimizer);
-  check_options(options);  // the same on all ranks, so that all of them throw
+  check_options(options,
+                has_collective_layers_);  // the same on all ranks, so that all of them throw
   guard_ = std::make_unique<parallel::DivergenceGuard>(model, optimizer, ranks, options);
   stragglers_ = std::make_unique<parallel::Stragglers>(ranks, shards_, options);
   sizes_ = bucket_sizes();
@@ -96,6 +115,7 @@ DataParallel::Engine::Engine(nn::Module& model, optim::Optimizer& optimizer, Wor
   summary_ = std::make_unique<parallel::StepSummary>(optimizer.parameters().size(), model.buffers(),
                                                      ranks, shards_);
   share_rank_0_state(model);
+  if (options.capture) captured_ = captured_passes(shard_loss_);
   plan();
 }
 
@@ -119,6 +139,7 @@ parallel::BucketSizes DataParallel::Engine::bucket_sizes() {
 // complete before the plan changes.
 void DataParallel::Engine::plan() {
   gather_optimizer_state();
+  if (captured_) captured_->forget();
   exchange_->plan(sizes_);
 }
 

@@ -58,7 +58,8 @@ Tensor tensor(std::span<const double> values, const Shape& shape, const TensorOp
         "give " + std::to_string(shape.elements()) + " values or another shape"};
   });
   Tensor host = empty(shape, {.dtype = DType::f64});
-  std::copy(values.begin(), values.end(), host.data<double>());
+  std::copy(values.begin(), values.end(), host.view().as<double>());
+  if (auto* const recorder = kernels::recorder()) recorder->keep(host.storage());
   Tensor x = copied(host, options.dtype);
   return options.device == Device{} ? x : copied_to(x, options.device);
 }

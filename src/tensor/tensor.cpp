@@ -29,6 +29,7 @@ void store(const View& view, std::int64_t position, double value) {
 }
 
 void check_on_host(const char* op, const Tensor& x) {
+  kernels::check_unrecorded(op, "the host would see the elements once only");
   check<DeviceError>(x.device().type == DeviceType::cpu, [&] {
     return Complaint{std::string(op) + ": the elements are on " + name_of(x.device()),
                      "copy the tensor to the cpu first"};

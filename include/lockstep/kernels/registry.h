@@ -8,7 +8,8 @@
 
 namespace lockstep::kernels {
 
-// DeviceError where the plug-in is missing, stale or cannot serve.
+// DeviceError where the plug-in is missing, stale or cannot serve. While this thread is recorded
+// (recorder.h), one that also notes the calls.
 Backend& backend(Device device);
 
 // What lockstep-info shows of a device type: its description, or why it is not there.

@@ -45,6 +45,9 @@ struct DataParallelOptions {
   // steps.
   double straggler_share = 0.2;
   int straggler_steps = 100;  // 0: never
+  // Records a shard's forward and backward pass once for each shape of a batch, and replays it: see
+  // Captured. The batch's parts have `x` and `y`, all that changes from step to step.
+  bool capture = false;
 };
 
 struct StepReport {
@@ -114,12 +117,18 @@ class DataParallel {
 
  private:
   using ShardLoss = std::function<std::optional<WeightedLoss>(int part)>;
+  // What a captured pass reads of a part; nothing where that cannot be told.
+  struct PartInputs {
+    std::int64_t count = 0;
+    std::vector<Tensor> tensors;
+  };
   // What compute_gradients is given; `batch_weight` is the global batch's weight where it is known
   // before the losses are.
   struct Task {
     int parts = 0;
     std::int64_t samples = 0;  // of the global batch
     std::optional<double> batch_weight;
+    std::function<PartInputs(int part)> inputs_of;
   };
   void compute(const Task& task, const ShardLoss& loss);
 
@@ -143,7 +152,15 @@ void DataParallel::compute_gradients(const Batch& batch, Loss&& loss) {
       return WeightedLoss{loss(part), static_cast<double>(part.count)};
     }
   };
-  compute({static_cast<int>(batch.parts.size()), batch.count, batch_weight}, loss_of);
+  const auto inputs_of = [&](int index) -> PartInputs {
+    const Part& part = batch.parts[static_cast<std::size_t>(index)];
+    if constexpr (requires { std::vector<Tensor>{part.x, part.y}; }) {
+      return {static_cast<std::int64_t>(part.count), {part.x, part.y}};
+    } else {
+      return {static_cast<std::int64_t>(part.count), {}};
+    }
+  };
+  compute({static_cast<int>(batch.parts.size()), batch.count, batch_weight, inputs_of}, loss_of);
 }
 
 }  // namespace lockstep

@@ -10,6 +10,7 @@
 #include "lockstep/core/shape.h"
 #include "lockstep/core/storage.h"
 #include "lockstep/core/view.h"
+#include "lockstep/kernels/recorder.h"
 
 namespace lockstep {
 
@@ -53,6 +54,7 @@ class Tensor {
   bool is_contiguous() const { return view().is_contiguous(); }
 
   View view() const {
+    if (auto* const recorder = kernels::recorder()) recorder->note(impl_->storage);
     return {impl_->storage->data() + impl_->offset * static_cast<std::int64_t>(size_of(dtype())),
             dtype(), impl_->shape, impl_->strides};
   }
@@ -73,7 +75,10 @@ class Tensor {
   const Shared<core::Storage>& storage() const { return impl_->storage; }
   std::int64_t offset() const { return impl_->offset; }
   // Marks the elements as changed, so that a tape that saved them refuses to go on.
-  void mark_mutated() const { impl_->storage->mark_mutated(); }
+  void mark_mutated() const {
+    if (auto* const recorder = kernels::recorder()) recorder->note_mutation(impl_->storage);
+    impl_->storage->mark_mutated();
+  }
   bool is_same(const Tensor& other) const { return impl_ == other.impl_; }
 
   const Shared<TapeEntry>& tape() const { return impl_->tape; }
