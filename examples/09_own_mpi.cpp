@@ -11,11 +11,9 @@ using namespace lockstep;
 // Fits a line through y = slope * x; all ranks of `ranks` call it.
 double fitted_slope(MPI_Comm ranks, double slope) {
   World world({.mpi_communicator = MPI_Comm_c2f(ranks)});
-  const Tensor x = arange(0, 64, 1, {.dtype = DType::f64});
-  const Tensor inputs = reshape(x / 64, {64, 1});
+  const Tensor inputs = reshape(arange(0, 64) / 64, {64, 1});
 
   nn::Linear line(1, 1);
-  line.to(DType::f64);
   optim::Sgd sgd(line.parameters(), {.lr = 0.3});
   DataParallel train(line, sgd, world);
   data::Loader loader(data::in_memory(inputs, inputs * slope), {.batch = 16, .seed = 1},
