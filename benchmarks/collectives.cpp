@@ -230,6 +230,7 @@ class Table {
 };
 
 void run(const Settings& settings, World& world) {
+  if (world.is_root()) check_writable(settings.json);
   const auto made = joined_over(settings.transport, world);
   Table(settings, made ? *made : world.communicator()).run();
 }

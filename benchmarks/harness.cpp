@@ -16,6 +16,7 @@
 #include <cmath>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <limits>
 #include <nlohmann/json.hpp>
@@ -183,6 +184,24 @@ double peak_mib() {
   return static_cast<double>(usage.ru_maxrss) / 1024;
 }
 
+namespace {
+
+void check_written(const std::ofstream& out, const std::string& file) {
+  check<IoError>(static_cast<bool>(out), [&] {
+    return Complaint{fmt::format("writing {}: {}", file, std::strerror(errno)),
+                     "choose a path that you may write to, on a disk with space"};
+  });
+}
+
+}  // namespace
+
+void check_writable(const std::string& file) {
+  if (file.empty()) return;
+  const bool is_new = !std::filesystem::exists(file);
+  check_written(std::ofstream(file, std::ios::app), file);
+  if (is_new) std::filesystem::remove(file);
+}
+
 void write_json(const std::string& file, const std::string& program,
                 const std::vector<std::pair<std::string, std::string>>& context,
                 const std::vector<Entry>& entries) {
@@ -214,10 +233,7 @@ void write_json(const std::string& file, const std::string& program,
   std::ofstream out(file, std::ios::trunc);
   out << document.dump(2) << '\n';
   out.close();
-  check<IoError>(static_cast<bool>(out), [&] {
-    return Complaint{fmt::format("writing {}: {}", file, std::strerror(errno)),
-                     "choose a path that you may write to, on a disk with space"};
-  });
+  check_written(out, file);
 }
 
 }  // namespace lockstep::bench

@@ -74,6 +74,8 @@ struct Entry {
   double milliseconds = 0;
   std::vector<std::pair<std::string, double>> counters;
 };
+// IoError where a file of results cannot be written: better before the measurement than after it.
+void check_writable(const std::string& file);
 // Replaces `file`. IoError where that fails.
 void write_json(const std::string& file, const std::string& program,
                 const std::vector<std::pair<std::string, std::string>>& context,

@@ -299,6 +299,7 @@ void run(const Settings& settings, World& world) {
     return Complaint{fmt::format("lockstep-bench-ops on {} ranks", world.size()),
                      "run it alone, without mpirun"};
   });
+  check_writable(settings.json);
   core::manual_seed(1);
   Report report(settings);
   MemoryOps(settings, report).run();

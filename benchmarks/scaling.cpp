@@ -183,6 +183,7 @@ void run(const Settings& settings, World& world) {
   for (const int size : sizes) cases_of(settings, size);  // refuses before anything is timed
   const Workload& workload = workload_named(settings.workload);
   std::vector<Entry> entries;
+  if (all.rank() == 0) check_writable(settings.json);
   if (all.rank() == 0) print_heading(settings, all);
   for (const int size : sizes) {
     const auto ranks = all.split(all.rank() < size ? 0 : -1, all.rank());

@@ -208,6 +208,10 @@ void complete(Settings& settings, const World& world) {
 
 void run(Settings settings, World& world) {
   complete(settings, world);
+  if (world.is_root()) {
+    check_writable(settings.json);
+    check_writable(settings.losses);
+  }
   Training training(settings, world);
   Measured measured = training.run();
   gather(world, settings.is_solo, measured);

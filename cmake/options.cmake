@@ -33,8 +33,10 @@ endif()
 
 find_program(LOCKSTEP_CCACHE ccache)
 mark_as_advanced(LOCKSTEP_CCACHE)
+# ccache takes what a precompiled header (cmake/tests.cmake) is part of only if it is told to.
+set(launcher ${CMAKE_COMMAND} -E env CCACHE_SLOPPINESS=pch_defines,time_macros ${LOCKSTEP_CCACHE})
 foreach(language C CXX CUDA)
   if(LOCKSTEP_CCACHE AND NOT CMAKE_${language}_COMPILER_LAUNCHER)
-    set(CMAKE_${language}_COMPILER_LAUNCHER ${LOCKSTEP_CCACHE})
+    set(CMAKE_${language}_COMPILER_LAUNCHER ${launcher})
   endif()
 endforeach()

@@ -6,7 +6,7 @@
 set -euo pipefail
 
 packages=(
-  g++ cmake ninja-build ccache binutils git python3 iproute2
+  g++ cmake ninja-build ccache binutils git python3 python3-venv iproute2
   libopenmpi-dev openmpi-bin libdnnl-dev libeigen3-dev libfmt-dev libspdlog-dev libcli11-dev
   nlohmann-json3-dev libxxhash-dev zlib1g-dev libgtest-dev libgmock-dev libbenchmark-dev
 )

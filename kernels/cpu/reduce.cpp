@@ -176,13 +176,13 @@ template <class T> void argmax(const ReduceCall& call) {
 
 template <ReduceOp op, class T> void typed(const ReduceCall& call) {
   if constexpr (op == ReduceOp::max || op == ReduceOp::min) {
-    Job<op, T, T, std::conditional_t<std::is_same_v<T, bool>, std::uint8_t, Real<T>>>(call).run();
+    Job<op, T, T, Real<T>>(call).run();
   } else if constexpr (std::is_integral_v<T>) {
     Job<op, T, std::int64_t, std::int64_t>(call).run();
   } else {
     if (call.out.dtype == DType::f64) return Job<op, T, double, double>(call).run();
     if (call.out.dtype == DType::f32) return Job<op, T, float, Real<T>>(call).run();
-    Job<op, T, T, Real<T>>(call).run();
+    if constexpr (is_half<T>) Job<op, T, T, Real<T>>(call).run();
   }
 }
 
@@ -190,7 +190,8 @@ template <ReduceOp op, class T> void typed(const ReduceCall& call) {
 
 void reduce(const ReduceCall& call) {
   if (call.out.elements() == 0) return;
-  with_type(call.in.dtype, [&]<class T>(T) {
+  with_type(call.in.dtype, [&]<class Element>(Element) {
+    using T = std::conditional_t<std::is_same_v<Element, bool>, std::uint8_t, Element>;
     switch (call.op) {
       case ReduceOp::sum:
         return typed<ReduceOp::sum, T>(call);
@@ -201,7 +202,7 @@ void reduce(const ReduceCall& call) {
       case ReduceOp::min:
         return typed<ReduceOp::min, T>(call);
       case ReduceOp::argmax:
-        return argmax<std::conditional_t<std::is_same_v<T, bool>, std::uint8_t, T>>(call);
+        return argmax<T>(call);
     }
   });
 }

@@ -36,21 +36,18 @@ Loop<views> row_loop(const RowsCall& call) {
   return loop;
 }
 
-// One row of a call whose elements have type T. `unit`: all views that have the axis are contiguous
-// along it.
-template <class T, bool unit, Write write> struct Row {
+// One row of a call whose elements have type T and follow each other. `write`: what becomes of the
+// elements that the op puts; its single values follow the call.
+template <class T, Write write> struct Row {
   using Real = cpu::Real<T>;
 
   const RowsCall& call;
   std::int64_t elements;
-  const std::int64_t* strides;
   const T* input[2];
   T* output;
   std::int64_t offsets[views];
 
-  Row(const RowsCall& all, const std::int64_t* along) : call(all), strides(along) {
-    elements = call.in[0].sizes[call.axis];
-  }
+  explicit Row(const RowsCall& all) : call(all), elements(all.in[0].sizes[all.axis]) {}
   void go_to(const std::int64_t* at, std::int64_t step, const Loop<views>& loop) {
     for (int k = 0; k < views; ++k) offsets[k] = at[k] + step * loop.inner_stride(k);
     input[0] = call.in[0].template as<T>() + offsets[0];
@@ -61,12 +58,8 @@ template <class T, bool unit, Write write> struct Row {
   static constexpr bool keeps = std::is_same_v<T, Real> && write == Write::store;
 
   LS_HD std::int64_t count() const { return elements; }
-  LS_HD Real in(int k, std::int64_t i) const {
-    return converted<Real>(input[k][unit ? i : i * strides[k]]);
-  }
-  LS_HD Real kept(int k, std::int64_t i) const {
-    return converted<Real>(output[unit ? i : i * strides[4 + k]]);
-  }
+  LS_HD Real in(int k, std::int64_t i) const { return converted<Real>(input[k][i]); }
+  LS_HD Real kept(int /*k*/, std::int64_t i) const { return converted<Real>(output[i]); }
   LS_HD bool has(int k) const { return call.in[k].data != nullptr; }
   std::int64_t whole(int k) const { return call.in[k].template as<std::int64_t>()[offsets[k]]; }
   Real real(int k) const {
@@ -74,31 +67,30 @@ template <class T, bool unit, Write write> struct Row {
       return converted<Real>(call.in[k].template as<U>()[offsets[k]]);
     });
   }
-  LS_HD void put(int k, std::int64_t i, Real value) const {
-    T& place = output[unit ? i : i * strides[4 + k]];
-    place = converted<T>(write == Write::add ? converted<Real>(place) + value : value);
+  LS_HD void put(int /*k*/, std::int64_t i, Real value) const {
+    output[i] = converted<T>(write == Write::add ? converted<Real>(output[i]) + value : value);
   }
   void put(int k, Real value) const {
     if (call.out[k].data == nullptr) return;
+    const bool is_added = call.write == Write::add && k == 0;
     with_type(call.out[k].dtype, [&]<class U>(U) {
       U& place = call.out[k].template as<U>()[offsets[4 + k]];
-      place = converted<U>(write == Write::add && k == 0 ? converted<Real>(place) + value : value);
+      place = converted<U>(is_added ? converted<Real>(place) + value : value);
     });
   }
 };
 
-template <class Op, class T, bool unit, Write write>
-void all_rows(const RowsCall& call, const std::int64_t* along) {
+template <class Op, class T, Pass pass, Write write> void all_rows(const RowsCall& call) {
   const Loop<views> loop = row_loop(call);
   const std::int64_t count = std::max<std::int64_t>(1, call.in[0].sizes[call.axis]);
   const std::int64_t grain = std::max<std::int64_t>(1, grain_elements / count);
   core::parallel_chunks(
       threads(), loop.elements(), grain, [&](std::int64_t begin, std::int64_t end) {
-        Row<T, unit, write> row(call, along);
+        Row<T, write> row(call);
         for_runs(loop, begin, end, [&](const std::int64_t* offsets, std::int64_t n) {
           for (std::int64_t i = 0; i < n; ++i) {
             row.go_to(offsets, i, loop);
-            if (call.pass == Pass::value) {
+            if constexpr (pass == Pass::value) {
               Op::value(math::SerialTeam{}, row);
             } else {
               Op::slope(math::SerialTeam{}, row);
@@ -108,45 +100,47 @@ void all_rows(const RowsCall& call, const std::int64_t* along) {
       });
 }
 
+template <class Op, class T> void typed_rows(const RowsCall& call) {
+  if (call.pass == Pass::value) return all_rows<Op, T, Pass::value, Write::store>(call);
+  call.write == Write::add ? all_rows<Op, T, Pass::slope, Write::add>(call)
+                           : all_rows<Op, T, Pass::slope, Write::store>(call);
+}
+
 // Whether a view of the call has its axis, and is not one element a row.
 bool has_axis(const RowsCall& call, int k) {
   const View& view = view_of(call, k);
   return view.data != nullptr && view.rank() == call.in[0].rank();
 }
 
-template <class Op, class T> void typed_rows(const RowsCall& call) {
-  std::int64_t along[views] = {};
-  bool is_unit = true;
+// Whether typed_rows can take the call as it is: elements that follow each other, values stored.
+bool is_direct(const RowsCall& call) {
+  if (call.pass == Pass::value && call.write == Write::add && has_axis(call, 4)) return false;
+  if (call.in[0].sizes[call.axis] == 1) return true;
   for (int k = 0; k < views; ++k) {
-    if (!has_axis(call, k)) continue;
-    along[k] = view_of(call, k).strides[call.axis];
-    is_unit = is_unit && (along[k] == 1 || call.in[0].sizes[call.axis] == 1);
+    if (has_axis(call, k) && view_of(call, k).strides[call.axis] != 1) return false;
   }
-  const bool is_added = call.write == Write::add;
-  if (is_unit) {
-    is_added ? all_rows<Op, T, true, Write::add>(call, along)
-             : all_rows<Op, T, true, Write::store>(call, along);
-  } else {
-    is_added ? all_rows<Op, T, false, Write::add>(call, along)
-             : all_rows<Op, T, false, Write::store>(call, along);
-  }
+  return true;
 }
 
-// Rows that lie across memory: the axis beside them, and how many of them are turned into
-// contiguous ones at a time.
+// Rows that are copied into contiguous ones: the axis beside them (-1: there is one row only), and
+// how many of them at a time.
 struct Turn {
   int axis = -1;
-  std::int64_t rows = 0;
+  std::int64_t rows = 1;
 };
 
+// Beside rows that lie across memory is the axis along which it runs.
 Turn turn_of(const RowsCall& call) {
   const View& x = call.in[0];
   Turn turn;
-  if (x.sizes[call.axis] < 2 || x.strides[call.axis] == 1) return turn;
   for (int axis = 0; axis < x.rank(); ++axis) {
-    if (axis != call.axis && x.strides[axis] == 1 && x.sizes[axis] >= 16) turn.axis = axis;
+    if (axis == call.axis) continue;
+    const bool runs = x.strides[axis] == 1 && x.sizes[axis] >= 16;
+    if (turn.axis < 0 || runs || (turn.rows == 1 && x.sizes[axis] > x.sizes[turn.axis])) {
+      turn = {.axis = axis, .rows = runs ? 16 : 1};
+    }
   }
-  turn.rows = std::max<std::int64_t>(16, grain_elements / x.sizes[call.axis]);
+  turn.rows = std::max(turn.rows, grain_elements / x.sizes[call.axis]);
   return turn;
 }
 
@@ -161,8 +155,10 @@ View slice_of(const View& view, const RowsCall& call, const Turn& turn, std::int
     const bool is_turned = is_full && axis == call.axis;
     if (axis != beside && !is_turned) slice.sizes[axis] = 1;
   }
-  slice.sizes[beside] = count;
-  offset += first * view.strides[beside];
+  if (beside >= 0) {
+    slice.sizes[beside] = count;
+    offset += first * view.strides[beside];
+  }
   slice.data = view.as<char>() + offset * static_cast<std::int64_t>(size_of(view.dtype));
   return slice;
 }
@@ -173,7 +169,7 @@ View contiguous_like(const View& slice, const RowsCall& call, const Turn& turn, 
   turned.data = data;
   for (int axis = 0; axis < slice.rank(); ++axis) turned.strides[axis] = 0;
   turned.strides[call.axis] = 1;
-  turned.strides[turn.axis] = slice.sizes[call.axis];
+  if (turn.axis >= 0) turned.strides[turn.axis] = slice.sizes[call.axis];
   return turned;
 }
 
@@ -209,7 +205,7 @@ void turned_rows(const RowsCall& call, const Turn& turn) {
     outer.append(call.in[0].sizes[axis], strides);
   }
   outer.merge();
-  const std::int64_t all = call.in[0].sizes[turn.axis];
+  const std::int64_t all = turn.axis < 0 ? 1 : call.in[0].sizes[turn.axis];
   const std::int64_t slices = (all + turn.rows - 1) / turn.rows;
   core::parallel_chunks(
       threads(), outer.elements() * slices, 1, [&](std::int64_t task, std::int64_t) {
@@ -225,7 +221,7 @@ void turned_rows(const RowsCall& call, const Turn& turn) {
 
 void rows(const RowsCall& call) {
   if (call.in[0].elements() == 0) return;
-  if (const Turn turn = turn_of(call); turn.axis >= 0) return turned_rows(call, turn);
+  if (!is_direct(call)) return turned_rows(call, turn_of(call));
   math::Rows::with(call.op, [&]<class Op>() {
     switch (call.in[0].dtype) {
       case DType::f64:

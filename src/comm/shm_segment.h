@@ -3,23 +3,15 @@
 #pragma once
 
 #include <sys/mman.h>
-#include <unistd.h>
 
 #include <cstddef>
 #include <cstdint>
 #include <string>
 
-#include "lockstep/base/handle.h"
+#include "lockstep/base/file_descriptor.h"
 #include "src/comm/host_memory.h"
 
 namespace lockstep::comm {
-
-struct FileDescriptorTraits {
-  using type = int;
-  static type empty() { return -1; }
-  static void release(type descriptor) noexcept { ::close(descriptor); }
-};
-using FileDescriptor = Handle<FileDescriptorTraits>;
 
 struct Mapping {
   void* data = nullptr;

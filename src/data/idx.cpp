@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
-#include <unistd.h>
 #include <zlib.h>
 
 #include <algorithm>
@@ -16,18 +15,11 @@
 #include <vector>
 
 #include "lockstep/base/error.h"
-#include "lockstep/base/handle.h"
+#include "lockstep/base/file_descriptor.h"
 #include "lockstep/tensor/create.h"
 
 namespace lockstep::data {
 namespace {
-
-struct DescriptorTraits {
-  using type = int;
-  static int empty() { return -1; }
-  static void release(int descriptor) noexcept { ::close(descriptor); }
-};
-using Descriptor = Handle<DescriptorTraits>;
 
 [[noreturn]] void refuse(const std::filesystem::path& file, const std::string& what,
                          const char* fix = "get the file again") {
@@ -118,7 +110,7 @@ class Bytes {
   }
 
   std::filesystem::path path_;
-  Descriptor file_;
+  FileDescriptor file_;
   std::vector<unsigned char> input_;
   std::span<unsigned char> available_;
   bool is_packed_ = false;

@@ -23,7 +23,7 @@ std::filesystem::path temporary_name(const std::filesystem::path& path) {
 struct AtomicFile::Impl {
   std::filesystem::path path;
   std::filesystem::path temporary;
-  obs::File file;
+  FileDescriptor file;
 };
 
 AtomicFile::AtomicFile(const std::filesystem::path& path)
@@ -55,7 +55,7 @@ void replace_file(const std::filesystem::path& path, std::string_view text) {
 
 void sync_folder(const std::filesystem::path& folder) {
   const std::filesystem::path place = folder.empty() ? "." : folder;
-  const obs::File handle(::open(place.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  const FileDescriptor handle(::open(place.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!handle) obs::fail("opening", place, errno);
   // Some network file systems cannot sync folders and say so with EINVAL.
   if (::fsync(handle.value()) != 0 && errno != EINVAL) obs::fail("syncing", place, errno);

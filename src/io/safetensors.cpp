@@ -69,7 +69,7 @@ void check_bools(const Tensor& x, const Entry& entry, const std::filesystem::pat
 
 struct SafetensorsFile::Impl {
   std::filesystem::path path;
-  obs::File file;
+  FileDescriptor file;
   SafetensorsHeader header;
   std::unordered_map<std::string, std::size_t> places;
 
@@ -88,7 +88,7 @@ struct SafetensorsFile::Impl {
   }
 
   void open() {
-    file = obs::File(
+    file = FileDescriptor(
         ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));  // a pipe does not block
     struct stat status {};
     if (!file || ::fstat(file.value(), &status) != 0) obs::fail("opening", path, errno);

@@ -30,13 +30,28 @@ constexpr std::array<std::pair<std::string_view, DType>, 9> dtypes{{{"F64", DTyp
                                                                     {"U8", DType::u8},
                                                                     {"BOOL", DType::boolean}}};
 
-// Stops a hostile header while it is parsed: names given twice, deep nesting, endless arrays.
+std::string cut(std::string text) {
+  constexpr std::size_t longest = 120;
+  if (text.size() > longest) text.replace(longest, text.npos, "...");
+  return text;
+}
+
+// A part of a header in a message: what is not printable is escaped, what is long is cut.
+std::string shown(const json& value) {
+  return cut(value.dump(-1, ' ', true, json::error_handler_t::replace));
+}
+
+// Stops a hostile header while it is parsed, before it fills the memory: names given twice, deep
+// nesting, endless arrays, more names and values than 200,000 tensors need.
 class Watch {
  public:
   explicit Watch(const std::filesystem::path& file) : file_(file) {}
 
   bool operator()(int depth, json::parse_event_t event, const json& parsed) {
     using Event = json::parse_event_t;
+    if (++parts_ > most_parts) {
+      refuse(file_, fmt::format("its header has more than {} names and values", most_parts));
+    }
     if (event == Event::object_start || event == Event::array_start) {
       if (depth > 2) refuse(file_, "its header is nested too deeply");
       names_.emplace_back();
@@ -46,13 +61,16 @@ class Watch {
     } else if (event == Event::value && ++values_ > 64 && depth > 2) {
       refuse(file_, "its header has an array of more than 64 numbers");
     } else if (event == Event::key && !names_.back().insert(parsed.get<std::string>()).second) {
-      refuse(file_, fmt::format("its header names \"{}\" twice", parsed.get<std::string>()));
+      refuse(file_, fmt::format("its header names {} twice", shown(parsed)));
     }
     return true;
   }
 
  private:
+  static constexpr int most_parts = 4'000'000;
+
   const std::filesystem::path& file_;
+  int parts_ = 0;
   std::vector<std::set<std::string>> names_;
   int values_ = 0;
 };
@@ -65,7 +83,7 @@ json parsed(const std::string& text, const std::filesystem::path& file) {
       return watch(depth, event, value);
     });
   } catch (const json::exception& error) {
-    refuse(file, fmt::format("its header is not valid JSON ({})", error.what()));
+    refuse(file, fmt::format("its header is not valid JSON ({})", cut(error.what())));
   }
 }
 
@@ -73,7 +91,7 @@ Metadata metadata_of(const json& object, const std::filesystem::path& file) {
   Metadata metadata;
   if (!object.is_object()) refuse(file, "its __metadata__ is not an object");
   for (const auto& [key, value] : object.items()) {
-    if (!value.is_string()) refuse(file, fmt::format("its metadata \"{}\" is not a text", key));
+    if (!value.is_string()) refuse(file, fmt::format("its metadata {} is not a text", shown(key)));
     metadata[key] = value.get<std::string>();
   }
   return metadata;
@@ -84,22 +102,22 @@ DType dtype_of_name(const json& value, const std::string& name, const std::files
     return value.is_string() && value.get_ref<const std::string&>() == each.first;
   });
   if (found == dtypes.end()) {
-    refuse(file, fmt::format("tensor \"{}\" has dtype {}, which is not supported", name,
-                             value.dump(-1, ' ', true, json::error_handler_t::replace)));
+    refuse(file, fmt::format("tensor {} has dtype {}, which is not supported", shown(name),
+                             shown(value)));
   }
   return found->second;
 }
 
 Shape shape_of(const json& sizes, const std::string& name, const std::filesystem::path& file) {
-  if (!sizes.is_array()) refuse(file, fmt::format("tensor \"{}\": its shape is no array", name));
+  if (!sizes.is_array()) refuse(file, fmt::format("tensor {}: its shape is no array", shown(name)));
   if (sizes.size() > max_rank) {
     refuse(file,
-           fmt::format("tensor \"{}\" has {} axes, more than {}", name, sizes.size(), max_rank));
+           fmt::format("tensor {} has {} axes, more than {}", shown(name), sizes.size(), max_rank));
   }
   Shape shape;
   for (const json& size : sizes) {
     if (!size.is_number_unsigned() || size.get<std::uint64_t>() >> 62 != 0) {
-      refuse(file, fmt::format("tensor \"{}\": {} is not a size", name, size.dump()));
+      refuse(file, fmt::format("tensor {}: {} is not a size", shown(name), shown(size)));
     }
     shape.append(size.get<std::int64_t>());
   }
@@ -109,7 +127,7 @@ Shape shape_of(const json& sizes, const std::string& name, const std::filesystem
 std::uint64_t bytes_of(const Entry& entry, const std::filesystem::path& file) {
   const auto bytes = core::byte_count(entry.shape, entry.dtype);
   if (!bytes) {
-    refuse(file, fmt::format("tensor \"{}\" of shape {} is larger than any memory", entry.name,
+    refuse(file, fmt::format("tensor {} of shape {} is larger than any memory", shown(entry.name),
                              to_string(entry.shape)));
   }
   return *bytes;
@@ -120,7 +138,7 @@ Entry entry_of(const std::string& name, const json& value, const std::filesystem
                            value.contains("shape") && value.contains("data_offsets");
   if (!is_complete) {
     refuse(file,
-           fmt::format("tensor \"{}\" needs dtype, shape and data_offsets, nothing else", name));
+           fmt::format("tensor {} needs dtype, shape and data_offsets, nothing else", shown(name)));
   }
   Entry entry{name, dtype_of_name(value["dtype"], name, file), shape_of(value["shape"], name, file),
               0, 0};
@@ -128,13 +146,14 @@ Entry entry_of(const std::string& name, const json& value, const std::filesystem
   const bool are_offsets = offsets.is_array() && offsets.size() == 2 &&
                            offsets[0].is_number_unsigned() && offsets[1].is_number_unsigned();
   if (!are_offsets || offsets[1].get<std::uint64_t>() < offsets[0].get<std::uint64_t>()) {
-    refuse(file, fmt::format("tensor \"{}\": {} are no offsets", name, offsets.dump()));
+    refuse(file, fmt::format("tensor {}: {} are no offsets", shown(name), shown(offsets)));
   }
   entry.begin = offsets[0].get<std::uint64_t>();
   entry.bytes = offsets[1].get<std::uint64_t>() - entry.begin;
   if (const std::uint64_t needed = bytes_of(entry, file); needed != entry.bytes) {
-    refuse(file, fmt::format("tensor \"{}\", {} {}, needs {} bytes, but its offsets hold {}", name,
-                             name_of(entry.dtype), to_string(entry.shape), needed, entry.bytes));
+    refuse(file,
+           fmt::format("tensor {}, {} {}, needs {} bytes, but its offsets hold {}", shown(name),
+                       name_of(entry.dtype), to_string(entry.shape), needed, entry.bytes));
   }
   return entry;
 }
@@ -144,7 +163,7 @@ void check_cover(const std::vector<Entry>& entries, std::uint64_t payload,
   std::uint64_t end = 0;
   for (const Entry& entry : entries) {
     if (entry.begin != end) {
-      refuse(file, fmt::format("tensor \"{}\" begins at byte {}, {} {}", entry.name, entry.begin,
+      refuse(file, fmt::format("tensor {} begins at byte {}, {} {}", shown(entry.name), entry.begin,
                                entry.begin < end ? "within the tensor before it, which ends at"
                                                  : "after a gap from",
                                end));

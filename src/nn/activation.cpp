@@ -1,25 +1,11 @@
 #include "lockstep/nn/activation.h"
 
-#include "lockstep/ops/pointwise.h"
 #include "lockstep/ops/rows.h"
+#include "src/ops/epilogue.h"
 
 namespace lockstep::nn {
 
-Tensor ActivationLayer::forward(const Tensor& x) {
-  switch (kind_) {
-    case Activation::relu:
-      return relu(x);
-    case Activation::gelu:
-      return gelu(x);
-    case Activation::tanh:
-      return tanh(x);
-    case Activation::sigmoid:
-      return sigmoid(x);
-    case Activation::none:
-      break;
-  }
-  return x;
-}
+Tensor ActivationLayer::forward(const Tensor& x) { return detail::activate(kind_, x); }
 
 LayerSpec ActivationLayer::layer() const {
   constexpr const char* kinds[] = {"", "relu", "gelu", "tanh", "sigmoid"};

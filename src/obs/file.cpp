@@ -42,13 +42,13 @@ void fail(std::string_view action, const std::filesystem::path& path, int reason
        remedy(reason)});
 }
 
-File open_file(const std::filesystem::path& path, int flags) {
+FileDescriptor open_file(const std::filesystem::path& path, int flags) {
   if (path.has_parent_path()) {
     std::error_code status;
     std::filesystem::create_directories(path.parent_path(), status);
     if (status) fail("making the folder", path.parent_path(), status.value());
   }
-  File file(::open(path.c_str(), flags | O_CREAT | O_CLOEXEC, 0666));
+  FileDescriptor file(::open(path.c_str(), flags | O_CREAT | O_CLOEXEC, 0666));
   if (!file) fail("opening", path, errno);
   return file;
 }

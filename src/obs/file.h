@@ -1,28 +1,19 @@
 // Files that report every failure as an IoError with the system's reason.
 #pragma once
 
-#include <unistd.h>
-
 #include <filesystem>
 #include <string>
 #include <string_view>
 
-#include "lockstep/base/handle.h"
+#include "lockstep/base/file_descriptor.h"
 
 namespace lockstep::obs {
-
-struct FileTraits {
-  using type = int;
-  static int empty() { return -1; }
-  static void release(int descriptor) noexcept { ::close(descriptor); }
-};
-using File = Handle<FileTraits>;
 
 // IoError: what was done to which path, the system's reason, and what helps against it.
 [[noreturn]] void fail(std::string_view action, const std::filesystem::path& path, int reason);
 
 // O_CREAT with `flags`; makes the folder where needed.
-File open_file(const std::filesystem::path& path, int flags);
+FileDescriptor open_file(const std::filesystem::path& path, int flags);
 // All of `text`, in as few calls as the system needs.
 void write_all(int descriptor, std::string_view text, const std::filesystem::path& path);
 std::string read_text(const std::filesystem::path& path);
@@ -41,7 +32,7 @@ class Replacement {
  private:
   std::filesystem::path path_;
   std::filesystem::path temporary_;
-  File file_;
+  FileDescriptor file_;
   bool is_committed_ = false;
 };
 

@@ -33,9 +33,9 @@ bool is_plain(std::string_view name) {
 }
 
 // Opens for appending and cuts a half-written last line off.
-File open_for_rows(const std::filesystem::path& path, MetricsMode mode) {
+FileDescriptor open_for_rows(const std::filesystem::path& path, MetricsMode mode) {
   if (mode == MetricsMode::replace) return open_file(path, O_WRONLY | O_TRUNC | O_APPEND);
-  File file = open_file(path, O_WRONLY | O_APPEND);
+  FileDescriptor file = open_file(path, O_WRONLY | O_APPEND);
   const std::string text = read_text(path);
   if (whole_lines(text) < text.size()) {
     std::filesystem::resize_file(path, whole_lines(text));
@@ -98,8 +98,8 @@ MetricsWriter::MetricsWriter(const std::filesystem::path& folder, std::vector<st
               "give each column its own name, without spaces, commas, quotes, backslashes"};
         });
   }
-  File csv = open_for_rows(csv_, mode);
-  File jsonl = open_for_rows(jsonl_, mode);
+  FileDescriptor csv = open_for_rows(csv_, mode);
+  FileDescriptor jsonl = open_for_rows(jsonl_, mode);
   const std::string header = fmt::format("{}", fmt::join(columns_, ","));
   const std::string present = read_text(csv_);
   check<IoError>(present.empty() || first_line(present) == header, [&] {

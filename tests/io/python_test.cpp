@@ -29,9 +29,10 @@ TEST(Python, ReadsAFileOfPythonsPackage) {
 }
 
 TEST(Python, ReadsOurFilesAndWritesThemBack) {
-  const std::string python = "python3";
+  const std::string python = LOCKSTEP_PYTHON "/bin/python3";
   if (tests::run_command(python + " -c 'import safetensors.numpy'").exit_code != 0) {
-    GTEST_SKIP() << "needs pip install safetensors numpy; the kept file is read all the same";
+    GTEST_SKIP() << "needs scripts/install_python.sh " LOCKSTEP_PYTHON
+                    "; the kept file is read all the same";
   }
   const tests::Scratch scratch;
   save_safetensors(scratch / "ours",

@@ -249,6 +249,23 @@ TEST(Safetensors, RefusesEndlessArraysBeforeTheyFillTheMemory) {
   EXPECT_THAT(problem_of(path), HasSubstr("more than 64 numbers"));
 }
 
+TEST(Safetensors, RefusesMoreNamesThanAnyModelHasBeforeTheyFillTheMemory) {
+  const Scratch scratch;
+  std::string header = R"({"__metadata__":{)";
+  for (int i = 0; i < 2'100'000; ++i) header += "\"" + std::to_string(i) + R"(":"",)";
+  const auto path = crafted(scratch, header + R"("last":""}})", 0);
+  EXPECT_THAT(problem_of(path), HasSubstr("more than 4000000 names and values"));
+}
+
+TEST(Safetensors, CutsLongNamesAndEscapesUnprintableOnesInMessages) {
+  const Scratch scratch;
+  const auto problem =
+      problem_of(crafted(scratch, R"({"\u001b[2J)" + std::string(10'000, 'x') + R"(":3})", 0));
+  EXPECT_THAT(problem, HasSubstr(R"(tensor "\u001b[2Jxxx)"));
+  EXPECT_THAT(problem, HasSubstr("xxx... needs dtype"));
+  EXPECT_LT(problem.size(), 500);
+}
+
 TEST(Safetensors, RefusesABoolThatIsNeitherTrueNorFalse) {
   const Scratch scratch;
   save_safetensors(scratch / "x", {{"a", zeros({5}, {.dtype = DType::boolean})}});

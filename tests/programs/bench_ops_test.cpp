@@ -45,10 +45,11 @@ TEST(BenchOps, RefusesToRunOnSeveralRanks) {
   EXPECT_THAT(outcome.err, HasSubstr("run it alone, without mpirun"));
 }
 
-TEST(BenchOps, NamesAFileThatItCannotWrite) {
+TEST(BenchOps, NamesAFileThatItCannotWriteBeforeItMeasures) {
   const Outcome outcome = run_command(bench + " --mib 1 --only tiny/relu --json /nowhere/x.json");
   EXPECT_EQ(outcome.exit_code, 3);
   EXPECT_THAT(outcome.err, HasSubstr("writing /nowhere/x.json: No such file or directory"));
+  EXPECT_EQ(outcome.out, "");
 }
 
 }  // namespace
