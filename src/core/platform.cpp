@@ -15,13 +15,17 @@ Platform& open_cuda() {
   return *static_cast<Platform*>(open_plugin("liblockstep_cuda.so", path, abi_number).object);
 }
 
-// `name`: what was asked for.
-Platform& cuda(const std::string& name) {
+Platform& cuda() {
+  static Platform& opened = open_cuda();
+  return opened;
+}
+
+// The same, for who asked for one device.
+Platform& cuda_for(Device device) {
   try {
-    static Platform& opened = open_cuda();
-    return opened;
+    return cuda();
   } catch (const DeviceError& error) {
-    throw DeviceError({fmt::format("{} is not available: {}", name, error.problem()),
+    throw DeviceError({fmt::format("{} is not available: {}", name_of(device), error.problem()),
                        fmt::format("use the device cpu; for CUDA {}", error.fix())});
   }
 }
@@ -32,14 +36,14 @@ Platform& platform(DeviceType type) {
   check<UsageError>(type == DeviceType::cuda, [] {
     return Complaint{"platform: the cpu has none", "ask for the platform of a device"};
   });
-  return cuda("cuda");
+  return cuda();
 }
 
 Platform& platform(Device device) {
   check<UsageError>(device.type == DeviceType::cuda, [] {
     return Complaint{"platform: the cpu has none", "ask for the platform of a device"};
   });
-  Platform& found = cuda(name_of(device));
+  Platform& found = cuda_for(device);
   check<DeviceError>(device.index >= 0 && device.index < found.devices(), [&] {
     return Complaint{
         fmt::format("{} does not exist: {} CUDA device{} visible", name_of(device), found.devices(),
