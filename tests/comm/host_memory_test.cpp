@@ -102,7 +102,7 @@ TEST(ShmSegment, IsZeroedReservedAndAligned) {
 TEST(ShmSegment, ASecondMappingSeesWhatTheFirstWrites) {
   const comm::ShmSegment first = comm::ShmSegment::made(10'000);
   const comm::ShmSegment second =
-      comm::ShmSegment::received(comm::FileDescriptor(::dup(first.descriptor())), 10'000);
+      comm::ShmSegment::received(FileDescriptor(::dup(first.descriptor())), 10'000);
   first.data()[9'999] = std::byte{7};
   EXPECT_NE(first.data(), second.data());
   EXPECT_EQ(second.data()[9'999], std::byte{7});
