@@ -58,8 +58,10 @@ std::string Sequential::append_to(GraphSpec& graph, const std::string& name,
                                   const std::string& input) const {
   std::string value = input;
   for (std::size_t i = 0; i < modules_.size(); ++i) {
-    const std::string index = std::to_string(i);
-    value = modules_[i]->append_to(graph, name.empty() ? index : name + "." + index, value);
+    std::string path = name;
+    if (!path.empty()) path += '.';
+    path += std::to_string(i);
+    value = modules_[i]->append_to(graph, path, value);
   }
   return value;
 }

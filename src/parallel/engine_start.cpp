@@ -81,7 +81,7 @@ std::vector<Fact> facts_of(nn::Module& model, const optim::Optimizer& optimizer,
 // Forward and backward from a seed, the last of the inputs, that `loss` knows nothing of.
 std::unique_ptr<Captured> captured_passes(const std::function<Tensor()>& loss) {
   return std::make_unique<Captured>([&loss](std::span<const Tensor> inputs) {
-    const Tensor value = loss();
+    Tensor value = loss();
     parallel::check_loss(value);
     backward(value, reshaped_view(copied(inputs.back(), value.dtype()), value.shape()));
     return value;

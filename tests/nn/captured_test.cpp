@@ -106,7 +106,7 @@ TEST(CapturedExact, TrainsACnnWithBatchNormalisationToTheSameBits) {
 TEST(CapturedExact, AddsToGradientsThatWereNotConsumed) {
   const Tensor weight = require_grad(full({3}, 2));
   Captured pass([&](const Tensor& x) {
-    const Tensor loss = sum(mul(weight, x));
+    Tensor loss = sum(mul(weight, x));
     backward(loss);
     return loss;
   });

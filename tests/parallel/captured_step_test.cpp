@@ -109,7 +109,7 @@ TEST(CapturedStep, NamesWhatTheLossDoesThatCannotBeReplayed) {
     OneLayer one(world);
     const std::string message = message_of<UsageError>([&] {
       one.ranks.step(one.batch, [&](const Part& part) {
-        const Tensor loss = cross_entropy(one.model(part.x), part.y);
+        Tensor loss = cross_entropy(one.model(part.x), part.y);
         if (loss.item() < 0) throw Error({"never", "never"});
         return loss;
       });

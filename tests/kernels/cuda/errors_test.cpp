@@ -10,8 +10,6 @@
 namespace lockstep::kernels::cuda {
 namespace {
 
-using ::testing::HasSubstr;
-
 TEST(CudaErrors, SuccessIsNone) {
   testing::FakeCuda fake;
   check(fake.runtime(), status::success, "cudaMalloc", 0, {});
