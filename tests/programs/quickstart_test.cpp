@@ -117,7 +117,8 @@ TEST(Quickstart, NamesAMissingDataSetWithExitCode3) {
                                       " --out " + (scratch / "run").string());
   EXPECT_EQ(outcome.exit_code, 3);
   EXPECT_THAT(outcome.err, HasSubstr((scratch / "none").string()));
-  EXPECT_THAT(outcome.err, HasSubstr("fix:   name the folder that holds Fashion-MNIST's four files"));
+  EXPECT_THAT(outcome.err,
+              HasSubstr("fix:   name the folder that holds Fashion-MNIST's four files"));
 }
 
 TEST(Quickstart, NamesAFolderThatItCannotWriteWithExitCode3) {
