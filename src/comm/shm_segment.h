@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <string>
 
-#include "lockstep/base/file_descriptor.h"
+#include "src/base/file_descriptor.h"
 #include "src/comm/host_memory.h"
 
 namespace lockstep::comm {

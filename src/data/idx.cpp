@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "lockstep/base/error.h"
-#include "lockstep/base/file_descriptor.h"
+#include "src/base/file_descriptor.h"
 #include "lockstep/tensor/create.h"
 
 namespace lockstep::data {

@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include "lockstep/base/file_descriptor.h"
+#include "src/base/file_descriptor.h"
 
 namespace lockstep::obs {
 

@@ -56,7 +56,7 @@ def expect(status, what):
 
 def stopped(network, *program):
     """Its state is not seen from another host, but its heartbeats are missed."""
-    job = Job(network, *program, "stop-barrier", timeout=6)
+    job = Job(network, *program, "stop-barrier", timeout=7)
     expect(job.ended() == 4, f"not exit code 4:\n{job.output}")
     job.expect(rf"fix:   rank 1 \(host {network.names[1]}, pid \d+, silent for [0-9.]+ s\) never "
                "arrived; its last op was barrier #2")

@@ -30,8 +30,8 @@ void mark_event() {
 
 // What the last rank does to itself after "<event>-"; the others are in what follows it.
 void meet(const std::string& event) {
-  // A rank that stops is known as of its last heartbeat.
-  if (event == "stop") std::this_thread::sleep_for(std::chrono::milliseconds(1500));
+  // A rank that stops is known as of its last heartbeat, which may be 1.5 s old.
+  if (event == "stop") std::this_thread::sleep_for(std::chrono::milliseconds(2500));
   mark_event();
   if (event == "kill") std::raise(SIGKILL);
   if (event == "stop") std::raise(SIGSTOP);

@@ -142,7 +142,7 @@ INSTANTIATE_TEST_SUITE_P(Endings, Disturbed,
                          });
 
 TEST(Endings, AStoppedRankIsNamedAtTheDeadline) {
-  const Ending stopped = ending(2, "stop-barrier", "LOCKSTEP_TIMEOUT=2");
+  const Ending stopped = ending(2, "stop-barrier", "LOCKSTEP_TIMEOUT=4");
   EXPECT_EQ(stopped.code, 4);
   EXPECT_THAT(stopped.output,
               ContainsRegex("rank 1 \\(host .*, pid [0-9]+, stopped\\) never arrived; its last op "
@@ -163,7 +163,7 @@ TEST(Endings, ARankThatIsBusyElsewhereIsNamedWithWhatItDoes) {
 std::string culprit_of(const std::string& way) {
   const Scratch scratch;
   const std::string folder = (scratch / "flight").string();
-  ending(3, way, "LOCKSTEP_TIMEOUT=2 LOCKSTEP_FLIGHT_DIR=" + folder);
+  ending(3, way, "LOCKSTEP_TIMEOUT=4 LOCKSTEP_FLIGHT_DIR=" + folder);
   const Outcome told =
       run_command(std::string(LOCKSTEP_PROGRAMS) + "/lockstep-info --flight " + folder);
   EXPECT_EQ(told.exit_code, 0) << told.err;
