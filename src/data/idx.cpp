@@ -15,8 +15,8 @@
 #include <vector>
 
 #include "lockstep/base/error.h"
-#include "src/base/file_descriptor.h"
 #include "lockstep/tensor/create.h"
+#include "src/base/file_descriptor.h"
 
 namespace lockstep::data {
 namespace {
