@@ -58,15 +58,16 @@ CommError cause_of_failure() {
   }
 }
 
-// As far as the other ranks' watchdogs tell.
-std::string who_keeps(const Call& call, const Membership& member) {
+// As far as this process sees the others' records, or their watchdogs tell.
+std::string who_keeps(const Call& call, const Membership& member, const FlightRecord& record) {
+  const Question question{.group = member.group.id,
+                          .sequence = call.sequence,
+                          .peer = is_point_to_point(call.op) ? call.root : -1,
+                          .transport = member.transport};
+  const auto team = team_of(record);
+  if (!team.empty()) return diagnosis(team, question);
   std::string who;
-  if (Watchdog* const watchdog = Watchdog::current()) {
-    who = watchdog->missing({.group = member.group.id,
-                             .sequence = call.sequence,
-                             .peer = is_point_to_point(call.op) ? call.root : -1,
-                             .transport = member.transport});
-  }
+  if (Watchdog* const watchdog = Watchdog::current()) who = watchdog->missing(question);
   if (!who.empty()) return who;
   return "a rank did not make this call, stopped or died: look at the other ranks' messages";
 }
@@ -250,7 +251,7 @@ CommError Communicator::deadline_error(const Call& call, const std::string& else
                         name_of(member_.group));
     fix = "call on the same communicator on every rank, in the same order";
   } else {
-    fix = who_keeps(call, member_) + "; where ranks are only slow, raise LOCKSTEP_TIMEOUT";
+    fix = who_keeps(call, member_, record_) + "; where ranks are only slow, raise LOCKSTEP_TIMEOUT";
   }
   return CommError({std::move(what), fix, place(member_, call.out.device)}, call.site);
 }

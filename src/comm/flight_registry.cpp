@@ -42,6 +42,7 @@ std::string agreed_description(const FlightEntry& entry) {
 struct Known {
   Membership member;
   const FlightRecord* record = nullptr;
+  const void* team = nullptr;
 };
 
 // Never destroyed: a watchdog may look while the process ends.
@@ -100,12 +101,36 @@ std::string host_name() {
 
 void register_flights(const Membership& member, const FlightRecord& record) {
   const std::lock_guard lock(registry().mutex);
-  registry().known.push_back({member, &record});
+  registry().known.push_back({.member = member, .record = &record});
 }
 
 void unregister_flights(const FlightRecord& record) noexcept {
   const std::lock_guard lock(registry().mutex);
   std::erase_if(registry().known, [&](const Known& each) { return each.record == &record; });
+}
+
+void join_team(const FlightRecord& record, const void* team) {
+  const std::lock_guard lock(registry().mutex);
+  for (Known& each : registry().known)
+    if (each.record == &record) each.team = team;
+}
+
+std::vector<RankView> team_of(const FlightRecord& record) {
+  const std::lock_guard lock(registry().mutex);
+  const auto& known = registry().known;
+  const auto own = std::find_if(known.begin(), known.end(),
+                                [&](const Known& each) { return each.record == &record; });
+  if (own == known.end() || own->team == nullptr) return {};
+  RankView gone;
+  gone.has_left = true;
+  std::vector<RankView> views(static_cast<std::size_t>(own->member.size), gone);
+  for (const Known& each : known) {
+    if (each.team != own->team) continue;
+    RankView& view = views[static_cast<std::size_t>(each.member.rank)];
+    view.has_left = false;
+    view.status.groups.push_back(status_of(each));
+  }
+  return views;
 }
 
 RankStatus own_status() {

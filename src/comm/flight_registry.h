@@ -15,6 +15,11 @@ namespace lockstep::comm {
 void register_flights(const Membership& member, const FlightRecord& record);
 void unregister_flights(const FlightRecord& record) noexcept;
 
+// Ranks that are threads of this process: those that name the same team.
+void join_team(const FlightRecord& record, const void* team);
+// By rank, how far the team of that record is; empty where it has none.
+std::vector<RankView> team_of(const FlightRecord& record);
+
 // Where this process is now, and all that it remembers of its calls.
 RankStatus own_status();
 std::vector<FlightGroup> own_flights();

@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "lockstep/comm/transport.h"
+#include "src/comm/flight_registry.h"
 #include "src/comm/message_communicator.h"
 #include "src/comm/thread_messages.h"
 
@@ -22,7 +23,9 @@ class Threads final : public MessageCommunicator {
                                        .local_size = team->size(),
                                        .group = group}),
         team_(std::move(team)),
-        disturbances_(std::move(disturbances)) {}
+        disturbances_(std::move(disturbances)) {
+    join_team(flight_record(), team_.get());
+  }
 
  private:
   std::unique_ptr<Messages> open(const Channel& channel) override {

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <latch>
 #include <stdexcept>
 #include <string>
 
@@ -16,6 +17,7 @@ using comm::Communicator;
 using comm::Disturbance;
 using comm::Reduce;
 using testing::AllOf;
+using testing::ContainsRegex;
 using testing::HasSubstr;
 using namespace std::chrono_literals;
 
@@ -51,6 +53,27 @@ TEST(Failure, ADroppedCallEndsAtTheDeadlineAndSaysWhatWaitedWhere) {
                        HasSubstr("LOCKSTEP_TIMEOUT")));
            },
            {}, {drop});
+}
+
+TEST(Failure, ARankThatNeverCallsIsNamedWithItsLastCall) {
+  std::latch rank_0_has_failed(1);
+  on_ranks(2, [&](World& world) {
+    Communicator& ranks = world.communicator();
+    ranks.barrier();
+    if (world.rank() == 1) return rank_0_has_failed.wait();
+    ranks.use_timeout(short_limit);
+    EXPECT_THAT(failure_of_all_reduce(ranks),
+                ContainsRegex("fix:   rank 1 never arrived; its last op was barrier #1 at "
+                              "failure_test.cpp:[0-9]+, finished [0-9.]+ s ago; where ranks"));
+    rank_0_has_failed.count_down();
+  });
+}
+
+TEST(Failure, ARankThatHasLeftIsNamed) {
+  auto ranks = comm::threads(2);
+  ranks[1].reset();
+  ranks[0]->use_timeout(short_limit);
+  EXPECT_THAT(failure_of_all_reduce(*ranks[0]), HasSubstr("fix:   rank 1 has left the job; where"));
 }
 
 TEST(Failure, APoisonedCommunicatorThrowsAtOnceAndNamesTheFirstFailure) {

@@ -35,6 +35,7 @@ void meet(const std::string& event) {
   mark_event();
   if (event == "kill") std::raise(SIGKILL);
   if (event == "stop") std::raise(SIGSTOP);
+  if (event == "cut") std::this_thread::sleep_for(std::chrono::seconds(3));
   if (event == "exit") std::exit(0);
   if (event == "quit") _exit(0);
   if (event == "load") {
