@@ -6,13 +6,17 @@
 #include <algorithm>
 #include <charconv>
 #include <chrono>
+#include <future>
 #include <mutex>
 #include <system_error>
+#include <thread>
+#include <utility>
 
 #include "lockstep/base/config.h"
 #include "lockstep/base/error.h"
 #include "lockstep/obs/activity.h"
 #include "lockstep/obs/log.h"
+#include "src/base/signals_blocked.h"
 #include "src/comm/flight_registry.h"
 #include "src/obs/file.h"
 
@@ -21,6 +25,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
+// A folder of another machine may not answer, and a rank that fails must end all the same.
+constexpr std::chrono::seconds time_to_write{1};
 constexpr std::string_view suffix = ".flight.jsonl";
 
 // What this process has noted so far. Never destroyed: a watchdog may fail while the process ends.
@@ -70,6 +76,17 @@ Flight own_flight(const Notes& noted) {
           .groups = own_flights()};
 }
 
+void write_down(const fs::path& folder, const Failure& failure) {
+  Notes& noted = notes();
+  try {
+    const std::lock_guard lock(noted.mutex);
+    noted.failures.push_back(failure);
+    obs::replace_file(folder / file_name(noted.rank), encoded(own_flight(noted)));
+  } catch (const std::exception& error) {
+    obs::warning(fmt::format("the flight record is not written: {}", error.what()));
+  }
+}
+
 }  // namespace
 
 void prepare_flight_folder(int rank, int size) {
@@ -91,10 +108,18 @@ void record_failure(FailureKind kind, std::string_view why) noexcept {
     const auto folder = flight_folder();
     if (!folder) return;
     const std::chrono::duration<double> now = std::chrono::system_clock::now().time_since_epoch();
-    Notes& noted = notes();
-    const std::lock_guard lock(noted.mutex);
-    noted.failures.push_back({kind, now.count(), std::string(why)});
-    obs::replace_file(*folder / file_name(noted.rank), encoded(own_flight(noted)));
+    std::packaged_task<void()> task(
+        [folder = *folder, failure = Failure{kind, now.count(), std::string(why)}] {
+          write_down(folder, failure);
+        });
+    const auto written = task.get_future();
+    {
+      const SignalsBlocked blocked;
+      std::thread(std::move(task)).detach();
+    }
+    if (written.wait_for(time_to_write) == std::future_status::ready) return;
+    obs::warning(fmt::format("the flight record is not written: {} does not answer within {} s",
+                             folder->string(), time_to_write.count()));
   } catch (const std::exception& error) {
     obs::warning(fmt::format("the flight record is not written: {}", error.what()));
   }

@@ -12,7 +12,7 @@ namespace lockstep::comm {
 void prepare_flight_folder(int rank, int size);
 
 // Notes the failure, and writes the file anew. Nothing where no folder is named. Safe from every
-// thread; a file that cannot be written is a warning.
+// thread; a file that cannot be written within a second is a warning.
 void record_failure(FailureKind kind, std::string_view why) noexcept;
 
 // Every flight of `folder`, in rank order. IoError where the folder holds none or one is damaged.

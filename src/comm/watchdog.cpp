@@ -17,6 +17,7 @@
 
 #include "lockstep/core/stream.h"
 #include "lockstep/obs/log.h"
+#include "src/base/signals_blocked.h"
 #include "src/comm/flight_recorder.h"
 #include "src/comm/flight_registry.h"
 
@@ -44,16 +45,6 @@ void flush_what_is_free() {
     ::fflush_unlocked(stream);
     ::funlockfile(stream);
   }
-}
-
-// Signals are for the program's own threads.
-template <class Start> void without_signals(Start&& start) {
-  sigset_t all;
-  sigset_t before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  start();
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
 }  // namespace
@@ -112,7 +103,10 @@ Watchdog::Watchdog(std::chrono::milliseconds limit)
       wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
       phase_{"joining the job", Clock::now() + limit} {
   Forks::watch();
-  without_signals([&] { thread_ = std::thread([this] { run(); }); });
+  {
+    const SignalsBlocked blocked;
+    thread_ = std::thread([this] { run(); });
+  }
   current_watchdog = this;
   Termination::watch();
 }

@@ -8,6 +8,7 @@
 #include <thread>
 
 #include <mpi.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "lockstep/base/error.h"
@@ -28,6 +29,12 @@ void mark_event() {
   std::fflush(stdout);
 }
 
+// From now on whoever writes this rank's flight file waits for ever, as for a disk that is gone.
+void block_flight_file(int rank) {
+  const std::string folder = std::getenv("LOCKSTEP_FLIGHT_DIR");
+  mkfifo((folder + "/rank0000" + std::to_string(rank) + ".flight.jsonl.tmp").c_str(), 0600);
+}
+
 // What the last rank does to itself after "<event>-"; the others are in what follows it.
 void meet(const std::string& event) {
   // A rank that stops is known as of its last heartbeat, which may be 1.5 s old.
@@ -36,6 +43,7 @@ void meet(const std::string& event) {
   if (event == "kill") std::raise(SIGKILL);
   if (event == "stop") std::raise(SIGSTOP);
   if (event == "cut") std::this_thread::sleep_for(std::chrono::seconds(3));
+  if (event == "folder") std::this_thread::sleep_for(std::chrono::seconds(60));
   if (event == "exit") std::exit(0);
   if (event == "quit") _exit(0);
   if (event == "load") {
@@ -47,6 +55,7 @@ void meet(const std::string& event) {
 
 int disturb(World& world, const std::string& event, const std::string& place) {
   world.communicator().barrier();
+  if (event == "folder") block_flight_file(world.rank());
   const bool is_last = world.rank() == world.size() - 1;
   if (place == "compute") {
     if (is_last) meet(event);

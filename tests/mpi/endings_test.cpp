@@ -159,6 +159,17 @@ TEST(Endings, ARankThatIsBusyElsewhereIsNamedWithWhatItDoes) {
                     "#2 .* finished [0-9.]+ s ago; it is in loader.next for [0-9.]+ s;"));
 }
 
+TEST(Endings, AFlightFolderThatDoesNotAnswerKeepsNobody) {
+  const Scratch scratch;
+  const std::string folder = (scratch / "flight").string();
+  const Ending stuck =
+      ending(2, "folder-barrier", "LOCKSTEP_TIMEOUT=2 LOCKSTEP_FLIGHT_DIR=" + folder);
+  EXPECT_EQ(stuck.code, 4);
+  EXPECT_THAT(stuck.output, AllOf(HasSubstr("[rank 0 of 2] barrier #3 not finished after 2 s"),
+                                  HasSubstr(folder + " does not answer within 1 s")));
+  EXPECT_LT(stuck.seconds, 30);
+}
+
 // What lockstep-info tells from the flight files of a job that ended in `way`.
 std::string culprit_of(const std::string& way) {
   const Scratch scratch;
