@@ -27,6 +27,16 @@ target_compile_definitions(lockstep_settings INTERFACE OMPI_SKIP_MPICXX=1)
 target_link_libraries(lockstep_settings INTERFACE lockstep_warnings lockstep_openmp Threads::Threads)
 include(abi)
 
+# Headers of others that nearly every source reads, compiled once. None of ours is among them, so that no
+# edit makes them stale.
+file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/generated/precompiled.cpp CONTENT "")
+add_library(lockstep_headers OBJECT ${PROJECT_BINARY_DIR}/generated/precompiled.cpp)
+target_link_libraries(lockstep_headers PRIVATE lockstep_settings fmt::fmt)
+target_precompile_headers(lockstep_headers PRIVATE
+  <fmt/format.h>
+  <algorithm> <array> <atomic> <chrono> <cmath> <cstdint> <cstring> <filesystem> <functional> <map>
+  <memory> <mutex> <numeric> <optional> <span> <string> <string_view> <thread> <utility> <vector>)
+
 # lockstep_layer(<layer> SOURCES a.cpp ... [PRIVATE_LIBS fmt::fmt ...])
 function(lockstep_layer layer)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;PRIVATE_LIBS")
@@ -37,6 +47,7 @@ function(lockstep_layer layer)
   add_library(lockstep_${layer} OBJECT ${arg_SOURCES})
   list(TRANSFORM LOCKSTEP_BELOW_${layer} PREPEND lockstep_ OUTPUT_VARIABLE below)
   target_link_libraries(lockstep_${layer} PUBLIC ${below} PRIVATE lockstep_settings ${arg_PRIVATE_LIBS})
+  target_precompile_headers(lockstep_${layer} REUSE_FROM lockstep_headers)
   add_dependencies(lockstep_${layer} lockstep_abi)
 endfunction()
 

@@ -12,7 +12,6 @@ target_compile_options(lockstep_test_settings INTERFACE $<$<CONFIG:Release>:-O1>
 target_link_libraries(lockstep_test_settings INTERFACE lockstep_settings GTest::gmock GTest::gtest_main)
 
 # An executable like the tests: GCC takes a precompiled header only under the flags that made it.
-file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/generated/precompiled.cpp CONTENT "")
 add_executable(lockstep_test_headers ${PROJECT_BINARY_DIR}/generated/precompiled.cpp)
 target_link_libraries(lockstep_test_headers PRIVATE lockstep_test_settings)
 set_target_properties(lockstep_test_headers PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${LOCKSTEP_TEST_DIRECTORY})
@@ -21,10 +20,21 @@ target_precompile_headers(lockstep_test_headers PRIVATE
   <algorithm> <array> <atomic> <chrono> <cmath> <cstdint> <filesystem> <fstream> <functional> <map>
   <memory> <mutex> <numeric> <optional> <random> <span> <sstream> <string> <thread> <vector>)
 
+# lockstep_test_library(<name> OBJECT|STATIC <source>... ) is compiled once for all tests that link it:
+# OBJECT where it holds cases, STATIC where each test takes what it needs. It is compiled as an executable
+# is, for the sake of the headers.
+function(lockstep_test_library target kind)
+  add_library(${target} ${kind} ${ARGN})
+  target_link_libraries(${target} PUBLIC lockstep_test_settings)
+  set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE OFF)
+  target_compile_options(${target} PRIVATE -fPIE)
+  target_precompile_headers(${target} REUSE_FROM lockstep_test_headers)
+endfunction()
+
 function(lockstep_test_executable target)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;LIBS")
   add_executable(${target} ${arg_SOURCES})
-  target_link_libraries(${target} PRIVATE ${arg_LIBS} lockstep_test_settings)
+  target_link_libraries(${target} PRIVATE lockstep_test_support ${arg_LIBS} lockstep_test_settings)
   target_precompile_headers(${target} REUSE_FROM lockstep_test_headers)
   set_target_properties(${target} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${LOCKSTEP_TEST_DIRECTORY})
   if(TARGET lockstep_plugins)
