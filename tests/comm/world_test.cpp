@@ -3,28 +3,16 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <stdexcept>
 
 #include "lockstep/base/error.h"
 #include "lockstep/comm/transport.h"
+#include "tests/support/environment.h"
 
 namespace lockstep::tests {
 namespace {
 
 using testing::HasSubstr;
-
-// An environment variable for one test.
-class Variable {
- public:
-  Variable(const char* name, const char* value) : name_(name) { setenv(name, value, 1); }
-  Variable(const Variable&) = delete;
-  Variable& operator=(const Variable&) = delete;
-  ~Variable() { unsetenv(name_); }
-
- private:
-  const char* name_;
-};
 
 int exit_code_of(const std::function<void(World&)>& program) { return run(0, nullptr, program); }
 
@@ -40,7 +28,7 @@ TEST(World, IsOneRankInAPlainProcess) {
 }
 
 TEST(World, TakesTheNumberOfShardsFromItsOptionsThenTheEnvironment) {
-  const Variable shards("LOCKSTEP_SHARDS", "6");
+  const Environment shards("LOCKSTEP_SHARDS", "6");
   EXPECT_EQ(World().shards(), (core::ShardRange{0, 6, 6}));
   EXPECT_EQ(World({.shards = 3}).shards(), (core::ShardRange{0, 3, 3}));
   auto team = comm::threads(4);
@@ -54,7 +42,7 @@ TEST(World, DefaultsToOneShardPerRank) {
 }
 
 TEST(World, WaitsAsLongAsLockstepTimeoutSays) {
-  const Variable limit("LOCKSTEP_TIMEOUT", "1");
+  const Environment limit("LOCKSTEP_TIMEOUT", "1");
   auto team = comm::threads(2);
   try {
     team[0]->barrier();
@@ -62,7 +50,7 @@ TEST(World, WaitsAsLongAsLockstepTimeoutSays) {
   } catch (const CommError& error) {
     EXPECT_THAT(error.what(), HasSubstr("barrier #1 not finished after 1 s"));
   }
-  const Variable wrong("LOCKSTEP_TIMEOUT", "soon");
+  const Environment wrong("LOCKSTEP_TIMEOUT", "soon");
   EXPECT_THROW(comm::self(), UsageError);
 }
 
@@ -89,7 +77,7 @@ TEST(Run, PrintsWhatAnExceptionSays) {
 }
 
 TEST(Run, RefusesAnUnknownVariableByName) {
-  const Variable misspelt("LOCKSTEP_SHARD", "4");
+  const Environment misspelt("LOCKSTEP_SHARD", "4");
   testing::internal::CaptureStderr();
   EXPECT_EQ(run(0, nullptr, [](World&) { ADD_FAILURE() << "the program was run"; }), 2);
   EXPECT_THAT(testing::internal::GetCapturedStderr(), HasSubstr("did you mean LOCKSTEP_SHARDS"));

@@ -3,12 +3,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <fstream>
 
 #include "lockstep/base/error.h"
 #include "lockstep/tensor/create.h"
 #include "lockstep/tensor/views.h"
+#include "tests/support/environment.h"
 #include "tests/support/failure.h"
 #include "tests/support/other_device.h"
 #include "tests/support/scratch.h"
@@ -153,7 +153,7 @@ TEST(FashionMnist, RefusesOtherSizesAndLabels) {
 
 TEST(FashionMnist, LooksInTheFolderOfTheEnvironment) {
   const Scratch scratch;
-  setenv("LOCKSTEP_DATA", scratch.folder().c_str(), 1);
+  const tests::Environment data("LOCKSTEP_DATA", scratch.folder().string());
   const auto error = failure_of<IoError>([] { fashion_mnist(); });
   EXPECT_THAT(error.problem(), HasSubstr(scratch.folder().string()));
   EXPECT_THAT(error.fix(), HasSubstr("LOCKSTEP_DATA"));
@@ -162,7 +162,6 @@ TEST(FashionMnist, LooksInTheFolderOfTheEnvironment) {
     fs::copy(entry.path(), (scratch / "fashion-mnist") / entry.path().filename());
   }
   EXPECT_EQ(fashion_mnist(Split::test)->count(), 10'000);
-  unsetenv("LOCKSTEP_DATA");
 }
 
 }  // namespace
