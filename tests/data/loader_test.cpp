@@ -3,13 +3,16 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <map>
 #include <random>
+#include <thread>
 
 #include "lockstep/base/error.h"
 #include "lockstep/core/allocator.h"
 #include "lockstep/data/sampler.h"
 #include "lockstep/tensor/create.h"
+#include "tests/support/environment.h"
 #include "tests/support/failure.h"
 
 namespace lockstep::data {
@@ -254,6 +257,37 @@ TEST(Loader, ThrowsAtTheReaderWhatFailedInTheHelper) {
     EXPECT_EQ(error.problem(), "sample 57 is broken");
     EXPECT_EQ(loader.cursor(), (Cursor{0, 50}));
   }
+}
+
+// Reads nothing until it is opened.
+class Stuck final : public Dataset {
+ public:
+  std::int64_t count() const override { return 4; }
+  Meta x() const override { return {{}, DType::i64, {}}; }
+  Meta y() const override { return {{}, DType::i64, {}}; }
+  void read(std::int64_t, std::byte*, std::byte*) const override { is_open_.wait(false); }
+  void open() {
+    is_open_ = true;
+    is_open_.notify_all();
+  }
+
+ private:
+  std::atomic<bool> is_open_ = false;
+};
+
+TEST(Loader, GivesUpOnADatasetThatDoesNotCome) {
+  const tests::Environment limit("LOCKSTEP_TIMEOUT", "1");
+  const auto dataset = std::make_shared<Stuck>();
+  {
+    Loader loader(dataset, {.batch = 2});
+    const auto error = failure_of<IoError>([&] { loader.epoch(0).begin(); });
+    EXPECT_EQ(error.problem(), "loader: no batch after 1 s");
+    EXPECT_EQ(error.fix(), "see why the dataset is slow to read, or raise LOCKSTEP_TIMEOUT");
+    EXPECT_THAT(failure_of<UsageError>([&] { loader.epoch(0); }).fix(),
+                HasSubstr("make a second loader"));
+  }
+  dataset->open();
+  while (dataset.use_count() > 1) std::this_thread::yield();  // the helper thread is done with it
 }
 
 TEST(Loader, StopsItsHelperWhenTheLoopIsLeftAtAnyMoment) {
