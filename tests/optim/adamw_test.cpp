@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "lockstep/base/error.h"
+#include "tests/support/failure.h"
 #include "tests/support/leaves.h"
 
 namespace lockstep::optim {
@@ -89,15 +90,13 @@ TEST(AdamW, CountsTheStepsOfEachParameterForItsBiasCorrection) {
 TEST(AdamW, RefusesConstantsOutOfRange) {
   std::mt19937 random(3);
   const State parameters = random_parameters({{4}}, random);
-  EXPECT_THROW(AdamW(parameters, {.beta1 = 1}), UsageError);
-  EXPECT_THROW(AdamW(parameters, {.epsilon = 0}), UsageError);
-  try {
-    const AdamW refused(parameters, {.beta2 = 1.5});
-    FAIL();
-  } catch (const UsageError& error) {
-    EXPECT_EQ(error.problem(), "adamw: beta2 is 1.5");
-    EXPECT_EQ(error.fix(), "give a number in [0, 1)");
-  }
+  const auto refusal = [&](const AdamWOptions& options) {
+    return tests::failure_of<UsageError>([&] { AdamW(parameters, options); });
+  };
+  EXPECT_EQ(refusal({.beta1 = 1}).problem(), "adamw: beta1 is 1");
+  EXPECT_EQ(refusal({.beta2 = 1.5}).problem(), "adamw: beta2 is 1.5");
+  EXPECT_EQ(refusal({.beta2 = 1.5}).fix(), "give a number in [0, 1)");
+  EXPECT_EQ(refusal({.epsilon = 0}).problem(), "adamw: epsilon is 0");
 }
 
 }  // namespace

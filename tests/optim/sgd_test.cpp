@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "lockstep/base/error.h"
+#include "tests/support/failure.h"
 #include "tests/support/leaves.h"
 
 namespace lockstep::optim {
@@ -81,15 +82,24 @@ TEST(Sgd, MomentumBeginsAsTheFirstGradientOfEachParameter) {
 TEST(Sgd, RefusesConstantsOutOfRange) {
   std::mt19937 random(3);
   const State parameters = lockstep::testing::random_parameters({{4}}, random);
-  EXPECT_THROW(Sgd(parameters, {.lr = -1}), UsageError);
-  EXPECT_THROW(Sgd(parameters, {.momentum = -0.1}), UsageError);
-  EXPECT_THROW(Sgd(parameters, {.nesterov = true}), UsageError);
-  try {
-    const Sgd refused(parameters, {.weight_decay = -0.5});
-    FAIL();
-  } catch (const UsageError& error) {
-    EXPECT_EQ(error.problem(), "sgd: weight_decay is -0.5");
-    EXPECT_EQ(error.fix(), "give a finite number of at least 0");
+  const auto refusal = [&](const SgdOptions& options) {
+    return tests::failure_of<UsageError>([&] { Sgd(parameters, options); });
+  };
+  EXPECT_EQ(refusal({.lr = -1}).problem(), "optimizer: learning rate is -1");
+  EXPECT_EQ(refusal({.momentum = -0.1}).problem(), "sgd: momentum is -0.1");
+  EXPECT_EQ(refusal({.weight_decay = -0.5}).problem(), "sgd: weight_decay is -0.5");
+  EXPECT_EQ(refusal({.weight_decay = -0.5}).fix(), "give a finite number of at least 0");
+}
+
+TEST(Sgd, RefusesNesterovsFormWithoutMomentumOrWithDampening) {
+  std::mt19937 random(3);
+  const State parameters = lockstep::testing::random_parameters({{4}}, random);
+  for (const SgdOptions& options :
+       {SgdOptions{.nesterov = true},
+        SgdOptions{.momentum = 0.9, .dampening = 0.1, .nesterov = true}}) {
+    const auto error = tests::failure_of<UsageError>([&] { Sgd(parameters, options); });
+    EXPECT_EQ(error.problem(), "sgd: Nesterov's form without momentum, or with dampening");
+    EXPECT_EQ(error.fix(), "give a momentum above 0 and leave dampening at 0");
   }
 }
 
