@@ -241,8 +241,6 @@ TEST(OpErrors, NameValuesThatMakeNoSense) {
        },
        "batch_norm: epsilon -1, momentum 2",
        "use an epsilon of at least 0 and a momentum from 0 to 1"},
-      {[] { dropout(zeros({2}), 1); }, "dropout: probability 1",
-       "use a probability of at least 0 and below 1"},
       {[] {
          pad2d(zeros({1, 2, 2, 1}), {.before = {-1, 0}});
        },

@@ -106,13 +106,9 @@ TEST(Random, DropoutIsTheInputOutsideTrainingAndTakesNoKey) {
 }
 
 TEST(Random, DropoutRefusesAProbabilityOfOne) {
-  try {
-    dropout(ones({3}), 1);
-    FAIL();
-  } catch (const UsageError& error) {
-    EXPECT_EQ(error.problem(), "dropout: probability 1");
-    EXPECT_EQ(error.fix(), "use a probability of at least 0 and below 1");
-  }
+  const auto error = tests::failure_of<UsageError>([] { dropout(ones({3}), 1); });
+  EXPECT_EQ(error.problem(), "dropout: probability 1");
+  EXPECT_EQ(error.fix(), "use a probability of at least 0 and below 1");
 }
 
 }  // namespace
