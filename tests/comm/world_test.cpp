@@ -8,6 +8,7 @@
 #include "lockstep/base/error.h"
 #include "lockstep/comm/transport.h"
 #include "tests/support/environment.h"
+#include "tests/support/failure.h"
 
 namespace lockstep::tests {
 namespace {
@@ -33,7 +34,19 @@ TEST(World, TakesTheNumberOfShardsFromItsOptionsThenTheEnvironment) {
   EXPECT_EQ(World({.shards = 3}).shards(), (core::ShardRange{0, 3, 3}));
   auto team = comm::threads(4);
   EXPECT_EQ(World(std::move(team[1])).shards(), (core::ShardRange{2, 4, 6}));
-  EXPECT_THROW(World({.shards = -1}), UsageError);
+}
+
+TEST(World, RefusesShardsBelowZero) {
+  const auto error = failure_of<UsageError>([] { World({.shards = -1}); });
+  EXPECT_EQ(error.problem(), "World: -1 shards");
+  EXPECT_EQ(error.fix(), "give 1 shard or more, or 0 for the default");
+}
+
+TEST(World, RefusesTheHandleOfACommunicatorBeforeMpiIsInitialized) {
+  const auto error = failure_of<UsageError>([] { World({.mpi_communicator = 0}); });
+  EXPECT_EQ(error.problem(),
+            "mpi: the handle of a communicator is given, but MPI is not initialized");
+  EXPECT_THAT(error.fix(), HasSubstr("call MPI_Init first"));
 }
 
 TEST(World, DefaultsToOneShardPerRank) {
@@ -44,14 +57,11 @@ TEST(World, DefaultsToOneShardPerRank) {
 TEST(World, WaitsAsLongAsLockstepTimeoutSays) {
   const Environment limit("LOCKSTEP_TIMEOUT", "1");
   auto team = comm::threads(2);
-  try {
-    team[0]->barrier();
-    FAIL() << "no error";
-  } catch (const CommError& error) {
-    EXPECT_THAT(error.what(), HasSubstr("barrier #1 not finished after 1 s"));
-  }
+  EXPECT_THAT(message_of<CommError>([&] { team[0]->barrier(); }),
+              HasSubstr("barrier #1 not finished after 1 s"));
   const Environment wrong("LOCKSTEP_TIMEOUT", "soon");
-  EXPECT_THROW(comm::self(), UsageError);
+  EXPECT_THAT(message_of<UsageError>([] { comm::self(); }),
+              HasSubstr("LOCKSTEP_TIMEOUT=soon is not a whole number from 1 to 1000000"));
 }
 
 TEST(Run, ReturnsWhatTheProgramReturns) {

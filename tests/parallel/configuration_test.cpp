@@ -71,7 +71,11 @@ TEST(Pinned, FewerThreadsThanTheCheckpointAreRefused) {
 }
 
 TEST(Pinned, AWorldRefusesNoShards) {
-  tests::on_ranks(1, [](World& world) { EXPECT_THROW(world.use_shards(0), UsageError); });
+  tests::on_ranks(1, [](World& world) {
+    const auto error = tests::failure_of<UsageError>([&] { world.use_shards(0); });
+    EXPECT_EQ(error.problem(), "World: 0 shards");
+    EXPECT_EQ(error.fix(), "give 1 shard or more");
+  });
 }
 
 }  // namespace
