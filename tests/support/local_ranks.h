@@ -1,7 +1,6 @@
 // The transports whose ranks are threads of this process, for the exactness matrix.
 #pragma once
 
-#include <mutex>
 #include <vector>
 
 #include "tests/support/exact_matrix.h"
@@ -13,16 +12,7 @@ inline JoinedRanks joined_threads(
     const std::string& name,
     const std::function<std::vector<std::unique_ptr<comm::Communicator>>(int)>& make) {
   return {name, [make](int ranks, int shards, const JoinedRanks::Body& body) {
-            std::set<std::uint64_t> found;
-            std::mutex mutex;
-            on_ranks(make(ranks),
-                     [&](World& world) {
-                       const std::uint64_t own = body(world);
-                       const std::lock_guard lock(mutex);
-                       found.insert(own);
-                     },
-                     {.shards = shards});
-            return found;
+            return results_on(make(ranks), body, {.shards = shards});
           }};
 }
 
