@@ -88,6 +88,20 @@ TEST(CapturedStep, RefusesACollectiveInTheLoss) {
   });
 }
 
+TEST(CapturedStep, RefusesAnOptimizersStepInTheLoss) {
+  on_ranks(comm::threads(1), [](World& world) {
+    OneLayer one(world);
+    const std::string message = message_of<UsageError>([&] {
+      one.ranks.step(one.batch, [&](const Part& part) {
+        one.sgd.step();
+        return cross_entropy(one.model(part.x), part.y);
+      });
+    });
+    EXPECT_THAT(message, testing::HasSubstr("capture: an optimizer's step cannot be replayed"));
+    EXPECT_THAT(message, testing::HasSubstr("move it out of the function that is captured"));
+  });
+}
+
 TEST(CapturedStep, RefusesLayersWhoseCollectivesAreInTheMiddleOfAPass) {
   on_ranks(comm::threads(1), [](World& world) {
     nn::Sequential model(parallel::SyncBatchNorm(4, world));
