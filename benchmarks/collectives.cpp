@@ -11,6 +11,7 @@
 #include "benchmarks/collective_case.h"
 #include "benchmarks/collective_timing.h"
 #include "benchmarks/harness.h"
+#include "benchmarks/program.h"
 #include "benchmarks/transports.h"
 #include "lockstep/base/error.h"
 #include "lockstep/comm/world.h"
@@ -258,22 +259,17 @@ void add_flags(programs::CommandLine& line, Settings& settings) {
             .fallback = "by size, from 20 to 200",
             .low = 1},
            settings.repeats);
-  line.add({.name = "--json",
-            .meaning = "write the figures in Google Benchmark's schema",
-            .value = "FILE"},
-           settings.json);
+  add_json_flag(line, settings.json);
 }
 
 }  // namespace
 }  // namespace lockstep::bench
 
 int main(int argc, char** argv) {
-  lockstep::bench::Settings settings;
-  lockstep::programs::CommandLine line(
-      "lockstep-bench-collectives",
-      "Times a collective out of place and in place, beside plain MPI and the memory's limit.");
-  lockstep::bench::add_flags(line, settings);
-  if (const auto code = line.parse(argc, argv)) return *code;
-  return lockstep::run(argc, argv,
-                       [&](lockstep::World& world) { lockstep::bench::run(settings, world); });
+  using namespace lockstep::bench;
+  return run_program(
+      argc, argv,
+      {"lockstep-bench-collectives",
+       "Times a collective out of place and in place, beside plain MPI and the memory's limit."},
+      add_flags, run);
 }

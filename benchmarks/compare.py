@@ -16,9 +16,10 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from peers.train import HOW_TO_INSTALL, TAKES_IMAGES
 
@@ -30,6 +31,7 @@ DRIFT_ALLOWANCE = 2  # times what the twin's own memory formats have drifted apa
 
 Variant = tuple[str, ...]  # whole flags: "--bucket-cap-mb 25" is one element
 Change = tuple[Variant, Variant]  # flags to add and flags to remove
+Side = TypeVar("Side")
 
 
 class Failure(Exception):
@@ -169,20 +171,23 @@ def loss_tolerance(bench: Bench, variant: Variant) -> list[float]:
     return [max(floor, DRIFT_ALLOWANCE * apart) for apart in drift]
 
 
-def interleaved(bench: Bench, variant: Variant) -> list[tuple[Run, Run]]:
+def interleaved(count: int, ours: Callable[[], Side], theirs: Callable[[], Side]) -> Iterator[tuple[Side, Side]]:
     """ABBA: every second pair starts with the other side, so that a drift of the machine cancels out."""
-    tolerance = loss_tolerance(bench, variant)
-    pairs = []
-    for index in range(bench.options.pairs):
+    for index in range(count):
         if index % 2 == 0:
-            ours = bench.ours(bench.options.steps)
-            twin = bench.twin(bench.options.steps, variant)
+            own = ours()
+            yield own, theirs()
         else:
-            twin = bench.twin(bench.options.steps, variant)
-            ours = bench.ours(bench.options.steps)
-        progress(f"pair {index + 1}: {ours.step_ms:.3f} ms, PyTorch {twin.step_ms:.3f} ms")
-        require_same_losses(ours.losses, twin.losses, tolerance)
+            other = theirs()
+            yield ours(), other
+
+
+def measured_pairs(bench: Bench, variant: Variant) -> list[tuple[Run, Run]]:
+    tolerance, steps, pairs = loss_tolerance(bench, variant), bench.options.steps, []
+    for ours, twin in interleaved(bench.options.pairs, lambda: bench.ours(steps), lambda: bench.twin(steps, variant)):
         pairs.append((ours, twin))
+        progress(f"pair {len(pairs)}: {ours.step_ms:.3f} ms, PyTorch {twin.step_ms:.3f} ms")
+        require_same_losses(ours.losses, twin.losses, tolerance)
     return pairs
 
 
@@ -253,12 +258,13 @@ def compare(options: argparse.Namespace) -> str:
         bench = Bench(options, Path(folder))
         bench.ours(options.steps, write_inputs=True)
         variant = (options.variant,) if options.variant is not None else best_variant(bench, options.steps)
-        return report(options, variant, interleaved(bench, variant))
+        return report(options, variant, measured_pairs(bench, variant))
 
 
-def main() -> int:
+def exit_code(comparison: Callable[[], str]) -> int:
+    """Prints what the comparison says, or why there is none."""
     try:
-        print(compare(parse()))
+        print(comparison())
     except Failure as failure:
         print(failure, file=sys.stderr)
         return failure.code
@@ -266,4 +272,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(exit_code(lambda: compare(parse())))

@@ -16,7 +16,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from compare import HERE, RANKS, Failure, execute, mpirun, progress
+from compare import HERE, RANKS, execute, exit_code, interleaved, mpirun, progress
 
 sys.path.insert(0, str(HERE / "peers"))  # whose modules name each other without their folder
 from collectives import IN_PLACE, OPS  # noqa: E402
@@ -48,15 +48,10 @@ def pairs(options: argparse.Namespace) -> list[tuple[Figures, Figures]]:
     own = [options.bench, "--transport", options.transport]
     gloo = [options.python, str(HERE / "peers" / "collectives.py"), "--ranks", str(RANKS)]
     found = []
-    for index in range(options.pairs):
-        if index % 2 == 0:
-            ours = run(own, flags, options, mpirun)
-            theirs = run(gloo, flags, options)
-        else:
-            theirs = run(gloo, flags, options)
-            ours = run(own, flags, options, mpirun)
-        found.append((ours, theirs))
-        progress(f"pair {index + 1} of {options.pairs}")
+    own_run, gloo_run = lambda: run(own, flags, options, mpirun), lambda: run(gloo, flags, options)
+    for pair in interleaved(options.pairs, own_run, gloo_run):
+        found.append(pair)
+        progress(f"pair {len(found)} of {options.pairs}")
     return found
 
 
@@ -95,15 +90,9 @@ def parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def main() -> int:
-    try:
-        options = parse()
-        print(report(options, pairs(options)))
-    except Failure as failure:
-        print(failure, file=sys.stderr)
-        return failure.code
-    return 0
+def compare(options: argparse.Namespace) -> str:
+    return report(options, pairs(options))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(exit_code(lambda: compare(parse())))

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "benchmarks/harness.h"
+#include "benchmarks/program.h"
 #include "lockstep/autograd/backward.h"
 #include "lockstep/autograd/grad_mode.h"
 #include "lockstep/autograd/parameter.h"
@@ -308,23 +309,22 @@ void run(const Settings& settings, World& world) {
   report.finish();
 }
 
-}  // namespace
-}  // namespace lockstep::bench
-
-int main(int argc, char** argv) {
-  lockstep::bench::Settings settings;
-  lockstep::programs::CommandLine line(
-      "lockstep-bench-ops",
-      "Times single operations beside the copy bandwidth and the GEMM rate of the same run.");
+void add_flags(programs::CommandLine& line, Settings& settings) {
   line.add(
       {.name = "--mib", .meaning = "size of the large tensors in MiB", .low = 1, .high = 65536},
       settings.mebibytes);
   line.add({.name = "--only", .meaning = "only benchmarks whose name contains it"}, settings.only);
-  line.add({.name = "--json",
-            .meaning = "write the figures in Google Benchmark's schema",
-            .value = "FILE"},
-           settings.json);
-  if (const auto code = line.parse(argc, argv)) return *code;
-  return lockstep::run(argc, argv,
-                       [&](lockstep::World& world) { lockstep::bench::run(settings, world); });
+  add_json_flag(line, settings.json);
+}
+
+}  // namespace
+}  // namespace lockstep::bench
+
+int main(int argc, char** argv) {
+  using namespace lockstep::bench;
+  return run_program(
+      argc, argv,
+      {"lockstep-bench-ops",
+       "Times single operations beside the copy bandwidth and the GEMM rate of the same run."},
+      add_flags, run);
 }

@@ -12,6 +12,7 @@
 
 #include "benchmarks/combine.h"
 #include "benchmarks/harness.h"
+#include "benchmarks/program.h"
 #include "benchmarks/scaling_case.h"
 #include "benchmarks/transports.h"
 #include "benchmarks/workloads.h"
@@ -246,22 +247,17 @@ void add_flags(programs::CommandLine& line, Settings& settings) {
            settings.steps);
   line.add({.name = "--warmup", .meaning = "steps of each side before them", .low = 0},
            settings.warmup);
-  line.add({.name = "--json",
-            .meaning = "write the figures in Google Benchmark's schema",
-            .value = "FILE"},
-           settings.json);
+  add_json_flag(line, settings.json);
 }
 
 }  // namespace
 }  // namespace lockstep::bench
 
 int main(int argc, char** argv) {
-  lockstep::bench::Settings settings;
-  lockstep::programs::CommandLine line(
-      "lockstep-bench-scaling",
-      "Times data-parallel training beside the same training without any exchange.");
-  lockstep::bench::add_flags(line, settings);
-  if (const auto code = line.parse(argc, argv)) return *code;
-  return lockstep::run(argc, argv,
-                       [&](lockstep::World& world) { lockstep::bench::run(settings, world); });
+  using namespace lockstep::bench;
+  return run_program(
+      argc, argv,
+      {"lockstep-bench-scaling",
+       "Times data-parallel training beside the same training without any exchange."},
+      add_flags, run);
 }

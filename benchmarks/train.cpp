@@ -36,7 +36,7 @@ struct Settings {
   std::string dtype = "f32";
   std::int64_t batch = 0;  // 0: the workload's, times the ranks
   std::int64_t steps = 50;
-  std::int64_t warmup = -1;  // negative: max(20, steps / 5), which covers the trial of tails
+  std::int64_t warmup = -1;  // negative: max(8, steps / 5)
   bool is_solo = false;
   bool is_captured = false;
   std::string tail = "automatic";
@@ -196,7 +196,7 @@ void report(const Settings& settings, const World& world, const Measured& measur
 }
 
 void complete(Settings& settings, const World& world) {
-  if (settings.warmup < 0) settings.warmup = std::max<std::int64_t>(20, settings.steps / 5);
+  if (settings.warmup < 0) settings.warmup = std::max<std::int64_t>(8, settings.steps / 5);
   if (settings.batch == 0) {
     settings.batch = workload_named(settings.workload).batch_per_rank * world.size();
   }
@@ -243,7 +243,7 @@ int main(int argc, char** argv) {
   line.add({.name = "--steps", .meaning = "steps that are timed", .low = 1}, settings.steps);
   line.add({.name = "--warmup",
             .meaning = "steps before them",
-            .fallback = "the larger of 20 and steps / 5",
+            .fallback = "the larger of 8 and steps / 5",
             .low = 0},
            settings.warmup);
   line.add({.name = "--solo", .meaning = "independent ranks, each on batch / ranks samples"},

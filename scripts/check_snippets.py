@@ -1,15 +1,17 @@
 #!/usr/bin/env python3
-"""Every C++ snippet of the documentation stands, line for line, in a compiled example.
+"""Every C++ snippet of the documentation stands, line for line, in code that is compiled.
 
 usage: scripts/check_snippets.py [ROOT]
-A ```cpp block must be a run of consecutive lines (indentation aside) of a file in examples/.
+A ```cpp block must be a run of consecutive lines (indentation aside) of a file in examples/; on the pages for
+developers, docs/dev, of any source.
 """
 
 import pathlib
 import re
 import sys
 
-BLOCK = re.compile(r"^```cpp\n(.*?)^```", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"^ *```cpp\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
+FOLDERS = {"examples": ("examples",), "sources": ("examples", "include", "kernels", "src", "tests")}
 
 
 def lines_of(text: str) -> list[str]:
@@ -21,21 +23,26 @@ def stands_in(snippet: list[str], source: list[str]) -> bool:
     return any(source[i : i + len(snippet)] == snippet for i in range(last + 1))
 
 
+def code_in(root: pathlib.Path, kind: str) -> list[list[str]]:
+    files = [file for folder in FOLDERS[kind] for file in sorted((root / folder).rglob("*"))]
+    return [lines_of(file.read_text()) for file in files if file.suffix in {".cpp", ".h", ".cu", ".cuh"}]
+
+
 def main() -> int:
     root = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else ".")
-    sources = [lines_of(file.read_text()) for file in sorted((root / "examples").rglob("*.cpp"))]
+    code = {kind: code_in(root, kind) for kind in FOLDERS}
     count, strays = 0, []
     for page in [root / "README.md", *sorted((root / "docs").rglob("*.md"))]:
         text = page.read_text()
-        if page.is_relative_to(root / "docs" / "dev"):
-            continue  # recipes for the library's own sources
+        kind = "sources" if page.is_relative_to(root / "docs" / "dev") else "examples"
         for block in BLOCK.finditer(text):
             count += 1
-            if not any(stands_in(lines_of(block.group(1)), source) for source in sources):
-                strays.append(f"{page.relative_to(root)}:{text.count(chr(10), 0, block.start()) + 1}")
+            if not any(stands_in(lines_of(block.group(1)), source) for source in code[kind]):
+                line = text.count("\n", 0, block.start()) + 1
+                strays.append(f"{page.relative_to(root)}:{line}: this snippet is in no file of {', '.join(FOLDERS[kind])}")
     for stray in strays:
-        print(f"{stray}: this snippet is in no example; quote consecutive lines of examples/*.cpp")
-    print(f"{count} snippets, {len(strays)} of them in no example")
+        print(f"{stray}; quote consecutive lines of one")
+    print(f"{count} snippets, {len(strays)} of them in no code")
     return 1 if strays or count == 0 else 0
 
 

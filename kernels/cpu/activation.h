@@ -1,5 +1,4 @@
-// The activations that GEMM and convolution apply to their result, and their slopes from that
-// result.
+// Applies activations to the result of GEMM and convolution, and their slopes to gradients.
 #pragma once
 
 #include <algorithm>
@@ -7,26 +6,12 @@
 #include <type_traits>
 
 #include "kernels/host.h"
-#include "kernels/math/pointwise.h"
+#include "kernels/math/activation.h"
 #include "lockstep/kernels/calls.h"
 
 namespace lockstep::kernels::cpu {
 
-// Calls f with the activation's struct of kernels/math; not for Activation::none.
-template <class F> void with_activation(Activation activation, const F& f) {
-  switch (activation) {
-    case Activation::none:
-      break;
-    case Activation::relu:
-      return f(math::Relu{});
-    case Activation::gelu:
-      return f(math::Gelu{});
-    case Activation::tanh:
-      return f(math::Tanh{});
-    case Activation::sigmoid:
-      return f(math::Sigmoid{});
-  }
-}
+using math::with_activation;
 
 template <class T> void activate(Activation activation, T* data, std::int64_t count) {
   with_activation(activation, [&]<class Op>(Op) {

@@ -7,6 +7,7 @@
 #include "kernels/cpu/simd.h"
 #include "kernels/host.h"
 #include "kernels/math/hd.h"
+#include "kernels/math/moments.h"
 #include "lockstep/core/parallel_for.h"
 
 namespace lockstep::kernels::cpu {
@@ -17,6 +18,7 @@ namespace {
 constexpr std::int64_t cached_elements = 4096;
 constexpr std::int64_t part_elements = 64 * 1024;
 
+using math::Moments;
 using Channels = std::vector<double>;
 
 Channels read(const View& view, std::int64_t channels, double otherwise) {
@@ -74,31 +76,6 @@ struct Lines {
         line[first + c] = static_cast<A>(values[static_cast<std::size_t>(c)]);
       }
     }
-  }
-};
-
-// Count, mean and sum of squared distances of every channel; joined by Chan, Golub, LeVeque (1979).
-struct Moments {
-  double count = 0;
-  Channels mean, squares;
-
-  explicit Moments(std::int64_t channels)
-      : mean(static_cast<std::size_t>(channels)), squares(static_cast<std::size_t>(channels)) {}
-  void clear(double count_of_block) {
-    count = count_of_block;
-    std::fill(mean.begin(), mean.end(), 0.0);
-    std::fill(squares.begin(), squares.end(), 0.0);
-  }
-  void join(const Moments& other) {
-    if (other.count == 0) return;
-    const double total = count + other.count;
-    const double share = other.count / total;
-    for (std::size_t c = 0; c < mean.size(); ++c) {
-      const double distance = other.mean[c] - mean[c];
-      mean[c] += distance * share;
-      squares[c] += other.squares[c] + distance * distance * count * share;
-    }
-    count = total;
   }
 };
 
@@ -180,7 +157,8 @@ template <class T> class Job {
                   Moments& block) const {
     const T* const x = call_.x.template as<T>();
     const std::int64_t rows = n / channels_;
-    block.clear(static_cast<double>(rows));
+    block.count = static_cast<double>(rows);
+    for (Channels* sums : {&block.mean, &block.squares}) std::fill(sums->begin(), sums->end(), 0.0);
     std::fill(sum.begin(), sum.end(), A(0));
     each_line(first, first + n, [&](std::int64_t i, std::int64_t count) {
       LS_SIMD

@@ -31,16 +31,6 @@ template <class T> inline __attribute__((always_inline)) Vec<T> load(const T* p)
 template <class T> inline __attribute__((always_inline)) void store(T* p, Vec<T> v) {
   *reinterpret_cast<typename VecOf<T>::unaligned*>(p) = v;
 }
-// The first `count` lanes only.
-template <class T> inline __attribute__((always_inline)) Vec<T> load_part(const T* p, int count) {
-  Vec<T> v{};
-  for (int i = 0; i < count; ++i) v[i] = p[i];
-  return v;
-}
-template <class T>
-inline __attribute__((always_inline)) void store_part(T* p, Vec<T> v, int count) {
-  for (int i = 0; i < count; ++i) p[i] = v[i];
-}
 template <class T> inline __attribute__((always_inline)) Vec<T> broadcast(T x) {
   return Vec<T>{} + x;
 }

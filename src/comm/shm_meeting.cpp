@@ -17,8 +17,10 @@ void note_trouble(char (&place)[512], const std::string& text) {
 
 ShmMeeting::Shared ShmMeeting::share(const Offer& offer, std::chrono::milliseconds limit) {
   const auto deadline = std::chrono::steady_clock::now() + limit;
+  std::vector<Note> wishes;
+  exchange({.bytes = offer.bytes}, nullptr, wishes, deadline);
   std::uint64_t all_bytes = 0;
-  for (const Note& note : exchange({.bytes = offer.bytes}, deadline)) all_bytes += note.bytes;
+  for (const Note& wish : wishes) all_bytes += wish.bytes;
   Note own{.bytes = offer.bytes, .number = offer.number};
   SharedSegment segment;
   try {

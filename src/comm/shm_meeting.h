@@ -53,9 +53,7 @@ class ShmMeeting {
     char trouble[512] = {};
   };
   using Deadline = std::chrono::steady_clock::time_point;
-  // Everyone's notes by rank.
-  virtual std::vector<Note> exchange(const Note& own, Deadline deadline) = 0;
-  // The same with their segments.
+  // Everyone's notes and segments by rank; `segment` may be none.
   virtual std::vector<SharedSegment> exchange(const Note& own, SharedSegment segment,
                                               std::vector<Note>& notes, Deadline deadline) = 0;
 

@@ -215,12 +215,6 @@ class SocketMeeting final : public ShmMeeting {
   }
 
  private:
-  std::vector<Note> exchange(const Note& own, Deadline deadline) override {
-    std::vector<Note> notes;
-    exchange(own, nullptr, notes, deadline);
-    return notes;
-  }
-
   std::vector<SharedSegment> exchange(const Note& own, SharedSegment segment,
                                       std::vector<Note>& notes, Deadline deadline) override {
     notes.assign(static_cast<std::size_t>(size()), {});

@@ -84,11 +84,6 @@ class ThreadMeeting final : public ShmMeeting {
   }
 
  private:
-  std::vector<Note> exchange(const Note& own, Deadline deadline) override {
-    std::vector<Note> notes;
-    exchange(own, nullptr, notes, deadline);
-    return notes;
-  }
   std::vector<SharedSegment> exchange(const Note& own, SharedSegment segment,
                                       std::vector<Note>& notes, Deadline deadline) override {
     const auto* const bytes = reinterpret_cast<const std::byte*>(&own);

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <chrono>
 #include <span>
+#include <string>
+#include <utility>
 
 #include "lockstep/base/error.h"
 #include "lockstep/base/timeout.h"
@@ -14,18 +16,26 @@ namespace lockstep::data {
 Epoch::Run::Run(std::shared_ptr<Loader::Impl> loader)
     : loader_(std::move(loader)),
       epoch_(loader_->cursor.epoch),
-      assembled_(loader_->cursor.position) {
+      assembled_(loader_->cursor.position),
+      patience_(timeout_setting()) {
   for (Slot& slot : loader_->slots) free_.push_back(&slot);
-  if (loader_->options.prefetch > 0) helper_ = std::thread([this] { work(); });
-  loader_->is_reading = true;
 }
 
-Epoch::Run::~Run() {
+std::shared_ptr<Epoch::Run> Epoch::Run::begun(std::shared_ptr<Loader::Impl> loader) {
+  auto run = std::make_shared<Run>(std::move(loader));
+  if (run->loader_->options.prefetch > 0) run->helper_ = std::thread([run] { run->work(); });
+  run->loader_->is_reading = true;
+  return run;
+}
+
+void Epoch::Run::stop() {
   {
-    const std::lock_guard lock(mutex_);
+    std::unique_lock lock(mutex_);
     is_stopping_ = true;
+    changed_.notify_all();
+    if (helper_.joinable() && !changed_.wait_for(lock, patience_, [this] { return has_ended_; }))
+      return helper_.detach();
   }
-  changed_.notify_all();
   if (helper_.joinable()) helper_.join();
   for (Slot& slot : loader_->slots) slot.batch.parts.clear();
   loader_->is_reading = false;
@@ -64,12 +74,12 @@ Slot& Epoch::Run::next_ready() {
     assemble(*free_.front());
     return *free_.front();
   }
-  const std::chrono::seconds patience = timeout_setting();
   std::unique_lock lock(mutex_);
   const bool is_there =
-      changed_.wait_for(lock, patience, [this] { return !ready_.empty() || failure_ != nullptr; });
+      changed_.wait_for(lock, patience_, [this] { return !ready_.empty() || failure_ != nullptr; });
   check<IoError>(is_there, [&] {
-    return Complaint{"loader: no batch after " + std::to_string(patience.count()) + " s",
+    const std::chrono::seconds waited = std::exchange(patience_, {});
+    return Complaint{"loader: no batch after " + std::to_string(waited.count()) + " s",
                      "see why the dataset is slow to read, or raise LOCKSTEP_TIMEOUT"};
   });
   if (ready_.empty()) std::rethrow_exception(failure_);
@@ -90,6 +100,13 @@ void Epoch::Run::give_back(Slot& slot) {
 }
 
 void Epoch::Run::work() {
+  assemble_all();
+  const std::lock_guard lock(mutex_);
+  has_ended_ = true;
+  changed_.notify_all();
+}
+
+void Epoch::Run::assemble_all() {
   while (!is_over(assembled_)) {
     Slot* slot = nullptr;
     {
@@ -115,9 +132,11 @@ void Epoch::Run::work() {
   }
 }
 
-Epoch::Epoch(std::unique_ptr<Run> run) : run_(std::move(run)) {}
+Epoch::Epoch(std::shared_ptr<Run> run) : run_(std::move(run)) {}
 Epoch::Epoch(Epoch&&) noexcept = default;
-Epoch::~Epoch() = default;
+Epoch::~Epoch() {
+  if (run_) run_->stop();
+}
 
 Epoch::Iterator Epoch::begin() {
   run_->advance();

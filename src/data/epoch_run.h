@@ -1,6 +1,7 @@
 // One pass over an epoch: batches go from a helper thread through a bounded queue to the reader.
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
@@ -16,9 +17,10 @@ namespace lockstep::data {
 
 struct Epoch::Run {
   explicit Run(std::shared_ptr<Loader::Impl> loader);
-  Run(const Run&) = delete;
-  Run& operator=(const Run&) = delete;
-  ~Run();
+  static std::shared_ptr<Run> begun(std::shared_ptr<Loader::Impl> loader);
+  // No batch is prepared any more. A helper thread that the dataset keeps beyond the deadline is
+  // left behind with its share of this, and the loader reads no other epoch.
+  void stop();
 
   // The next batch, or nothing after the last one.
   void advance();
@@ -30,7 +32,9 @@ struct Epoch::Run {
   void assemble(Slot& slot);
   Slot& next_ready();
   void give_back(Slot& slot);
-  void work();  // the helper thread
+  // The helper thread.
+  void work();
+  void assemble_all();
 
   std::shared_ptr<Loader::Impl> loader_;
   std::int64_t epoch_;
@@ -42,6 +46,8 @@ struct Epoch::Run {
   std::deque<Slot*> ready_;
   std::exception_ptr failure_;
   bool is_stopping_ = false;
+  bool has_ended_ = false;         // the helper thread
+  std::chrono::seconds patience_;  // with it; none after a deadline
   std::thread helper_;
 };
 

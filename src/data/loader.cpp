@@ -57,7 +57,7 @@ Epoch Loader::epoch(std::int64_t number) {
   if (!impl_->is_restored) impl_->cursor = {number, 0};
   impl_->is_restored = false;
   impl_->sampler.order(number, impl_->order);
-  return Epoch(std::make_unique<Epoch::Run>(impl_));
+  return Epoch(Epoch::Run::begun(impl_));
 }
 
 std::int64_t Loader::samples() const { return impl_->sampler.count(); }

@@ -74,6 +74,4 @@ Shared<core::Storage> Recording::renewed(const Shared<core::Storage>& storage) {
 
 int Recording::calls() const { return state_->calls; }
 
-std::size_t Recording::planned_bytes() const { return state_->block ? state_->block->bytes() : 0; }
-
 }  // namespace lockstep::kernels

@@ -11,7 +11,7 @@ void check_defined(const char* op, const char* argument, const Tensor& x);
 void check_floating(const char* op, const char* argument, const Tensor& x);
 // Defined and of any dtype but bool.
 void check_numeric(const char* op, const char* argument, const Tensor& x);
-// Defined, on the device and of the dtype of `a`.
+// `b` is defined and of the dtype of `a`.
 void check_same_dtype(const char* op, const Tensor& a, const char* argument, const Tensor& b);
 // Indices: defined, i64.
 void check_index(const char* op, const char* argument, const Tensor& x);

@@ -1,6 +1,6 @@
 #include "src/ops/epilogue.h"
 
-#include "lockstep/ops/pointwise.h"
+#include "kernels/math/activation.h"
 #include "src/ops/pointwise.h"
 
 namespace lockstep::detail {
@@ -9,30 +9,17 @@ using kernels::Activation;
 
 bool has_slope_by_result(Activation activation) { return activation != Activation::gelu; }
 
-namespace {
-
-kernels::OpId op_of(Activation activation) {
-  switch (activation) {
-    case Activation::tanh:
-      return pointwise_id<math::Tanh>;
-    case Activation::sigmoid:
-      return pointwise_id<math::Sigmoid>;
-    default:
-      return pointwise_id<math::Relu>;
-  }
-}
-
-}  // namespace
-
 Tensor before_activation(Backend& on, core::Stream& s, Activation activation, const View& y,
                          const Tensor& g) {
   if (activation == Activation::none) return g;
   Tensor result = empty(g.meta());
-  on.pointwise({.op = op_of(activation),
-                .pass = Pass::slope,
-                .in = {View{}, y, g.view()},
-                .out = result.view()},
-               s);
+  math::with_activation(activation, [&]<class F>(F) {
+    on.pointwise({.op = pointwise_id<F>,
+                  .pass = Pass::slope,
+                  .in = {View{}, y, g.view()},
+                  .out = result.view()},
+                 s);
+  });
   return result;
 }
 
@@ -43,19 +30,9 @@ Activation fused(Activation activation, const Tensor& x, const Tensor& weight, c
 }
 
 Tensor activate(Activation activation, const Tensor& x) {
-  switch (activation) {
-    case Activation::none:
-      return x;
-    case Activation::relu:
-      return relu(x);
-    case Activation::gelu:
-      return gelu(x);
-    case Activation::tanh:
-      return tanh(x);
-    case Activation::sigmoid:
-      return sigmoid(x);
-  }
-  return x;
+  Tensor y = x;
+  math::with_activation(activation, [&]<class F>(F) { y = apply(Unary<F>{}, x); });
+  return y;
 }
 
 }  // namespace lockstep::detail

@@ -8,6 +8,7 @@
 
 #include "lockstep/autograd/parameter.h"
 #include "lockstep/base/error.h"
+#include "lockstep/kernels/recorder.h"
 #include "lockstep/kernels/registry.h"
 #include "lockstep/tensor/create.h"
 #include "src/optim/check_constant.h"
@@ -118,6 +119,7 @@ void Optimizer::step() {
 void Optimizer::begin_step() { begin_step(with_gradient()); }
 
 void Optimizer::begin_step(const std::vector<bool>& takes_part) {
+  kernels::check_unrecorded("an optimizer's step", "it counts on the host");
   check<UsageError>(takes_part_.empty(), [] {
     return Complaint{"optimizer: a step begins before the last one was finished",
                      "call finish_step() first"};

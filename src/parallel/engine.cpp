@@ -74,7 +74,7 @@ void DataParallel::Engine::check_task(const Task& task) const {
     return Complaint{"step: a batch of " + std::to_string(task.samples) + " samples for " +
                          std::to_string(shards_.total) +
                          " shards, and a SyncBatchNorm, which every shard must pass together",
-                     "leave out such batches (the loader's drop_last), or use nn::BatchNorm"};
+                     "choose a batch size that leaves no rest so small, or use nn::BatchNorm"};
   });
 }
 

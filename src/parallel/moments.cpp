@@ -1,6 +1,8 @@
 #include "src/parallel/moments.h"
 
 #include <algorithm>
+#include <utility>
+#include <vector>
 
 #include "lockstep/core/shard.h"
 #include "lockstep/core/stream.h"
@@ -24,18 +26,6 @@ Moments unpacked(const double* values, std::size_t channels) {
 }
 
 }  // namespace
-
-void Moments::join(const Moments& other) {
-  if (other.count == 0) return;
-  const double total = count + other.count;
-  const double share = other.count / total;
-  for (std::size_t c = 0; c < mean.size(); ++c) {
-    const double distance = other.mean[c] - mean[c];
-    mean[c] += distance * share;
-    squares[c] += other.squares[c] + distance * distance * count * share;
-  }
-  count = total;
-}
 
 Moments joined(comm::Communicator& ranks, const Moments& mine) {
   const int size = ranks.size();

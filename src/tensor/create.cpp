@@ -1,5 +1,7 @@
 #include "lockstep/tensor/create.h"
 
+#include <fmt/format.h>
+
 #include <cmath>
 #include <optional>
 
@@ -44,6 +46,10 @@ Tensor ones(const Shape& shape, const TensorOptions& options) { return full(shap
 Tensor arange(double begin, double end, double step, const TensorOptions& options) {
   check<UsageError>(step != 0, [] {
     return Complaint{"arange: step is 0", "give a positive or negative step"};
+  });
+  check<UsageError>(std::isfinite((end - begin) / step), [&] {
+    return Complaint{fmt::format("arange: from {} to {}", begin, end),
+                     "give a finite begin, end and step"};
   });
   const auto count = std::max(0.0, std::ceil((end - begin) / step));
   std::vector<double> values(static_cast<std::size_t>(count));

@@ -14,7 +14,8 @@ Tensor view_of(const Tensor& x, std::int64_t more_offset, const Shape& shape,
   return {x.storage(), x.offset() + more_offset, shape, strides, x.dtype()};
 }
 
-Shape with_inferred_size(const Tensor& x, Shape shape) {
+Shape with_inferred_size(const Tensor& x, const Shape& wanted) {
+  Shape shape = wanted;
   int inferred = -1;
   std::int64_t known = 1;
   for (int axis = 0; axis < shape.rank(); ++axis) {
@@ -27,7 +28,7 @@ Shape with_inferred_size(const Tensor& x, Shape shape) {
   if (inferred >= 0 && known != 0) shape[inferred] = x.elements() / known;
   const bool is_valid = std::all_of(shape.begin(), shape.end(), [](auto s) { return s >= 0; });
   check<ShapeError>(is_valid && shape.elements() == x.elements(), [&] {
-    return Complaint{"reshape: shape " + to_string(x.shape()) + " to " + to_string(shape),
+    return Complaint{"reshape: shape " + to_string(x.shape()) + " to " + to_string(wanted),
                      "the new shape needs " + std::to_string(x.elements()) + " elements"};
   });
   return shape;

@@ -6,25 +6,15 @@
 #include <cstdlib>
 
 #include "lockstep/base/error.h"
+#include "tests/support/environment.h"
 #include "tests/support/failure.h"
 
 namespace lockstep {
 namespace {
 
 using testing::HasSubstr;
+using tests::Environment;
 using tests::failure_of;
-
-// Sets a variable for the time of a test.
-class Environment {
- public:
-  Environment(const char* name, const char* value) : name_(name) { setenv(name, value, 1); }
-  Environment(const Environment&) = delete;
-  Environment& operator=(const Environment&) = delete;
-  ~Environment() { unsetenv(name_); }
-
- private:
-  const char* name_;
-};
 
 TEST(Settings, AreSortedAndDescribed) {
   for (std::size_t i = 0; i < settings().size(); ++i) {

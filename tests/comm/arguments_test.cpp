@@ -6,6 +6,7 @@
 
 #include "lockstep/base/error.h"
 #include "lockstep/comm/transport.h"
+#include "tests/support/failure.h"
 #include "tests/support/typed_values.h"
 
 namespace lockstep::tests {
@@ -217,7 +218,12 @@ TEST_F(Arguments, AForestHasOnePartialForEveryNodeOfItsRank) {
               HasSubstr("a forest of 0 shards"));
 }
 
-TEST(Threads, NeedAtLeastOneRank) { EXPECT_THROW(comm::threads(0), UsageError); }
+TEST(Threads, NeedAtLeastOneRank) {
+  EXPECT_THAT(message_of<UsageError>([] { comm::threads(0); }),
+              AllOf(HasSubstr("threads: 0 ranks"), HasSubstr("fix:   give 1 rank or more")));
+  EXPECT_THAT(message_of<UsageError>([] { comm::shm_threads(0); }),
+              AllOf(HasSubstr("shm_threads: 0 ranks"), HasSubstr("fix:   give 1 rank or more")));
+}
 
 }  // namespace
 }  // namespace lockstep::tests

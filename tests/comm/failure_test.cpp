@@ -7,6 +7,7 @@
 #include <string>
 
 #include "lockstep/base/error.h"
+#include "tests/support/failure.h"
 #include "tests/support/thread_world.h"
 #include "tests/support/typed_values.h"
 
@@ -88,7 +89,8 @@ TEST(Failure, APoisonedCommunicatorThrowsAtOnceAndNamesTheFirstFailure) {
     EXPECT_THAT(failure_of_all_reduce(ranks),
                 AllOf(HasSubstr("all_reduce (sum, f32 x 10) on a poisoned communicator"),
                       HasSubstr("all_reduce #1 (sum, f32 x 10) not finished after 0.2 s")));
-    EXPECT_THROW(ranks.barrier(), CommError);
+    EXPECT_THAT(message_of<CommError>([&] { ranks.barrier(); }),
+                HasSubstr("barrier on a poisoned communicator"));
   });
 }
 
@@ -106,6 +108,18 @@ TEST(Failure, AWorkThatWasUnderWayWhenTheCommunicatorFailedThrowsToo) {
     EXPECT_THROW(first.wait(), CommError);
     EXPECT_FALSE(first.done());
   });
+}
+
+TEST(Failure, AWorkThatOutlivesItsCommunicatorSaysSo) {
+  auto team = comm::threads(2);
+  core::Stream stream;
+  TypedValues data(DType::f32, 5);
+  comm::Work work = team[0]->all_reduce(data.buffer(), data.buffer(), Reduce::sum, stream);
+  team.clear();
+  EXPECT_THAT(message_of<CommError>([&] { work.wait(); }),
+              AllOf(HasSubstr("all_reduce #1 (sum, f32 x 5) was not finished when its communicator "
+                              "was destroyed"),
+                    HasSubstr("fix:   wait for every Work before the communicator goes")));
 }
 
 // A transport whose every call fails while it makes progress, as a fold without a backend does.

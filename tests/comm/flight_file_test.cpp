@@ -8,6 +8,7 @@
 #include "lockstep/base/error.h"
 #include "lockstep/comm/transport.h"
 #include "src/comm/flight_recorder.h"
+#include "tests/support/failure.h"
 #include "tests/support/scratch.h"
 
 namespace lockstep::comm {
@@ -145,13 +146,19 @@ TEST_F(FlightRecorder, RemovesWhatAnEarlierJobLeft) {
 
 TEST_F(FlightRecorder, RefusesAFolderThatCannotBeAtTheStart) {
   std::ofstream(folder()) << "a file";
-  EXPECT_THROW(prepare_flight_folder(0, 1), IoError);
+  EXPECT_THAT(tests::message_of<IoError>([] { prepare_flight_folder(0, 1); }),
+              AllOf(HasSubstr(folder().string()), HasSubstr("fix: ")));
 }
 
 TEST_F(FlightRecorder, NamesAFolderWithoutFlights) {
-  EXPECT_THROW(static_cast<void>(flights_in(folder() / "nowhere")), IoError);
+  const auto complaint = [](const std::filesystem::path& from) {
+    return tests::message_of<IoError>([&] { static_cast<void>(flights_in(from)); });
+  };
+  EXPECT_THAT(complaint(folder() / "nowhere"),
+              AllOf(HasSubstr("nowhere: No such file or directory"),
+                    HasSubstr("fix:   give the folder that LOCKSTEP_FLIGHT_DIR named")));
   std::filesystem::create_directories(folder());
-  EXPECT_THROW(static_cast<void>(flights_in(folder())), IoError);
+  EXPECT_THAT(complaint(folder()), HasSubstr("holds no .flight.jsonl file"));
 }
 
 }  // namespace

@@ -3,28 +3,17 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <stdexcept>
 
 #include "lockstep/base/error.h"
 #include "lockstep/comm/transport.h"
+#include "tests/support/environment.h"
+#include "tests/support/failure.h"
 
 namespace lockstep::tests {
 namespace {
 
 using testing::HasSubstr;
-
-// An environment variable for one test.
-class Variable {
- public:
-  Variable(const char* name, const char* value) : name_(name) { setenv(name, value, 1); }
-  Variable(const Variable&) = delete;
-  Variable& operator=(const Variable&) = delete;
-  ~Variable() { unsetenv(name_); }
-
- private:
-  const char* name_;
-};
 
 int exit_code_of(const std::function<void(World&)>& program) { return run(0, nullptr, program); }
 
@@ -40,12 +29,24 @@ TEST(World, IsOneRankInAPlainProcess) {
 }
 
 TEST(World, TakesTheNumberOfShardsFromItsOptionsThenTheEnvironment) {
-  const Variable shards("LOCKSTEP_SHARDS", "6");
+  const Environment shards("LOCKSTEP_SHARDS", "6");
   EXPECT_EQ(World().shards(), (core::ShardRange{0, 6, 6}));
   EXPECT_EQ(World({.shards = 3}).shards(), (core::ShardRange{0, 3, 3}));
   auto team = comm::threads(4);
   EXPECT_EQ(World(std::move(team[1])).shards(), (core::ShardRange{2, 4, 6}));
-  EXPECT_THROW(World({.shards = -1}), UsageError);
+}
+
+TEST(World, RefusesShardsBelowZero) {
+  const auto error = failure_of<UsageError>([] { World({.shards = -1}); });
+  EXPECT_EQ(error.problem(), "World: -1 shards");
+  EXPECT_EQ(error.fix(), "give 1 shard or more, or 0 for the default");
+}
+
+TEST(World, RefusesTheHandleOfACommunicatorBeforeMpiIsInitialized) {
+  const auto error = failure_of<UsageError>([] { World({.mpi_communicator = 0}); });
+  EXPECT_EQ(error.problem(),
+            "mpi: the handle of a communicator is given, but MPI is not initialized");
+  EXPECT_THAT(error.fix(), HasSubstr("call MPI_Init first"));
 }
 
 TEST(World, DefaultsToOneShardPerRank) {
@@ -54,16 +55,13 @@ TEST(World, DefaultsToOneShardPerRank) {
 }
 
 TEST(World, WaitsAsLongAsLockstepTimeoutSays) {
-  const Variable limit("LOCKSTEP_TIMEOUT", "1");
+  const Environment limit("LOCKSTEP_TIMEOUT", "1");
   auto team = comm::threads(2);
-  try {
-    team[0]->barrier();
-    FAIL() << "no error";
-  } catch (const CommError& error) {
-    EXPECT_THAT(error.what(), HasSubstr("barrier #1 not finished after 1 s"));
-  }
-  const Variable wrong("LOCKSTEP_TIMEOUT", "soon");
-  EXPECT_THROW(comm::self(), UsageError);
+  EXPECT_THAT(message_of<CommError>([&] { team[0]->barrier(); }),
+              HasSubstr("barrier #1 not finished after 1 s"));
+  const Environment wrong("LOCKSTEP_TIMEOUT", "soon");
+  EXPECT_THAT(message_of<UsageError>([] { comm::self(); }),
+              HasSubstr("LOCKSTEP_TIMEOUT=soon is not a whole number from 1 to 1000000"));
 }
 
 TEST(Run, ReturnsWhatTheProgramReturns) {
@@ -89,7 +87,7 @@ TEST(Run, PrintsWhatAnExceptionSays) {
 }
 
 TEST(Run, RefusesAnUnknownVariableByName) {
-  const Variable misspelt("LOCKSTEP_SHARD", "4");
+  const Environment misspelt("LOCKSTEP_SHARD", "4");
   testing::internal::CaptureStderr();
   EXPECT_EQ(run(0, nullptr, [](World&) { ADD_FAILURE() << "the program was run"; }), 2);
   EXPECT_THAT(testing::internal::GetCapturedStderr(), HasSubstr("did you mean LOCKSTEP_SHARDS"));

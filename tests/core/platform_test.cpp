@@ -3,10 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <filesystem>
 
 #include "lockstep/base/error.h"
+#include "tests/support/environment.h"
 #include "tests/support/failure.h"
 
 namespace lockstep::core {
@@ -18,12 +18,9 @@ constexpr Device second{DeviceType::cuda, 1};
 
 // A plug-in of two devices (tests/core/fake_plugin.cpp) stands in for CUDA's.
 class FakePlatform : public ::testing::Test {
- protected:
-  FakePlatform() {
-    const auto folder = std::filesystem::read_symlink("/proc/self/exe").parent_path();
-    setenv("LOCKSTEP_CUDA_PLUGIN", (folder / "libfake_plugin_platform.so").c_str(), 1);
-  }
-  ~FakePlatform() override { unsetenv("LOCKSTEP_CUDA_PLUGIN"); }
+  tests::Environment plugin_{
+      "LOCKSTEP_CUDA_PLUGIN",
+      std::filesystem::read_symlink("/proc/self/exe").parent_path() / "libfake_plugin_platform.so"};
 };
 
 TEST_F(FakePlatform, IsFoundBySettingAndAsked) {

@@ -3,15 +3,17 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <filesystem>
 
 #include "lockstep/base/error.h"
+#include "tests/support/environment.h"
+#include "tests/support/failure.h"
 
 namespace lockstep::core {
 namespace {
 
 using ::testing::HasSubstr;
+using tests::Environment;
 
 constexpr std::uint64_t abi = 0x1234;
 
@@ -24,29 +26,8 @@ std::string path_of(const std::string& name) {
 }
 
 DeviceError error_of(const std::string& file, const std::string& path) {
-  try {
-    open_plugin(file, path, abi);
-  } catch (const DeviceError& error) {
-    return error;
-  }
-  return DeviceError({"nothing was thrown", ""});
+  return tests::failure_of<DeviceError>([&] { open_plugin(file, path, abi); });
 }
-
-// Sets a variable of the environment and gives back what was there.
-class Environment {
- public:
-  Environment(const char* name, const std::string& value) : name_(name) {
-    if (const char* old = std::getenv(name)) old_ = old;
-    setenv(name, value.c_str(), 1);
-  }
-  Environment(const Environment&) = delete;
-  Environment& operator=(const Environment&) = delete;
-  ~Environment() { old_.empty() ? unsetenv(name_) : setenv(name_, old_.c_str(), 1); }
-
- private:
-  const char* name_;
-  std::string old_;
-};
 
 TEST(Plugin, OpensWhatServes) {
   const PluginAnswer answer = open_plugin("any", path_of("good"), abi);
@@ -109,13 +90,9 @@ TEST(Plugin, ThatIsNoLibraryIsRefused) {
 TEST(Plugin, FailsThroughTheHostWithADeviceError) {
   const PluginAnswer answer = open_plugin("any", path_of("good"), abi);
   const auto fail = reinterpret_cast<void (*)()>(answer.object);
-  try {
-    fail();
-    FAIL();
-  } catch (const DeviceError& error) {
-    EXPECT_EQ(error.problem(), "the fake cannot do it");
-    EXPECT_EQ(error.fix(), "take a real one");
-  }
+  const auto error = tests::failure_of<DeviceError>(fail);
+  EXPECT_EQ(error.problem(), "the fake cannot do it");
+  EXPECT_EQ(error.fix(), "take a real one");
 }
 
 }  // namespace

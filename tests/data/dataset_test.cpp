@@ -3,12 +3,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cstdlib>
+#include <fstream>
 
 #include "lockstep/base/error.h"
 #include "lockstep/tensor/create.h"
 #include "lockstep/tensor/views.h"
+#include "tests/support/environment.h"
 #include "tests/support/failure.h"
+#include "tests/support/other_device.h"
 #include "tests/support/scratch.h"
 
 namespace lockstep::data {
@@ -56,7 +58,15 @@ TEST(InMemory, ReadsTensorsThatAreNotContiguous) {
 TEST(InMemory, RefusesDifferentNumbersOfRows) {
   const auto error = failure_of<ShapeError>([] { in_memory(zeros({3, 2}), zeros({4})); });
   EXPECT_THAT(error.problem(), HasSubstr("x [3, 2] and y [4]"));
-  failure_of<ShapeError>([] { in_memory(scalar(1), scalar(1)); });
+  EXPECT_THAT(failure_of<ShapeError>([] { in_memory(scalar(1), scalar(1)); }).problem(),
+              HasSubstr("x [] and y [] do not have the same number of rows"));
+}
+
+TEST(InMemory, RefusesTensorsOnAnotherDevice) {
+  const Tensor x = zeros({3, 2}), y = tests::on_other_device(zeros({3}));
+  const auto error = failure_of<DeviceError>([&] { in_memory(x, y); });
+  EXPECT_EQ(error.problem(), "in_memory: x is on cpu and y on cuda:1");
+  EXPECT_THAT(error.fix(), HasSubstr("copy both to the cpu"));
 }
 
 TEST(FashionMnist, HasItsImagesAndLabels) {
@@ -118,9 +128,32 @@ TEST(FashionMnist, RefusesImagesInThePlaceOfLabels) {
   EXPECT_THAT(error.problem(), HasSubstr("the labels are u8 [10000, 28, 28], not u8 [n]"));
 }
 
+// One image and its label, as IDX files.
+void write_pair(const Scratch& scratch, int size, char label) {
+  std::string image = {0, 0, 8, 3, 0, 0, 0, 1, 0, 0, 0, char(size), 0, 0, 0, char(size)};
+  image.append(static_cast<std::size_t>(size * size), 'x');
+  std::ofstream(scratch / "t10k-images-idx3-ubyte", std::ios::binary) << image;
+  std::ofstream(scratch / "t10k-labels-idx1-ubyte", std::ios::binary)
+      << std::string{0, 0, 8, 1, 0, 0, 0, 1, label};
+}
+
+TEST(FashionMnist, RefusesOtherSizesAndLabels) {
+  const Scratch scratch;
+  const auto problem = [&] {
+    return failure_of<IoError>([&] { fashion_mnist(Split::test, scratch.folder()); }).problem();
+  };
+  write_pair(scratch, 32, 9);
+  EXPECT_THAT(problem(), HasSubstr("does not hold Fashion-MNIST: the images are u8 [1, 32, 32], "
+                                   "not u8 [n, 28, 28]"));
+  write_pair(scratch, 28, 10);
+  EXPECT_THAT(problem(), HasSubstr("does not hold Fashion-MNIST: a label is above 9"));
+  write_pair(scratch, 28, 9);
+  EXPECT_EQ(fashion_mnist(Split::test, scratch.folder())->count(), 1);
+}
+
 TEST(FashionMnist, LooksInTheFolderOfTheEnvironment) {
   const Scratch scratch;
-  setenv("LOCKSTEP_DATA", scratch.folder().c_str(), 1);
+  const tests::Environment data("LOCKSTEP_DATA", scratch.folder().string());
   const auto error = failure_of<IoError>([] { fashion_mnist(); });
   EXPECT_THAT(error.problem(), HasSubstr(scratch.folder().string()));
   EXPECT_THAT(error.fix(), HasSubstr("LOCKSTEP_DATA"));
@@ -129,7 +162,6 @@ TEST(FashionMnist, LooksInTheFolderOfTheEnvironment) {
     fs::copy(entry.path(), (scratch / "fashion-mnist") / entry.path().filename());
   }
   EXPECT_EQ(fashion_mnist(Split::test)->count(), 10'000);
-  unsetenv("LOCKSTEP_DATA");
 }
 
 }  // namespace

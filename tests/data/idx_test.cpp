@@ -108,7 +108,11 @@ TEST(Idx, RefusesEveryFlippedByteOfPackedElements) {
   for (std::size_t i = 20; i < whole.size(); i += 7) {
     std::string damaged = whole;
     damaged[i] = static_cast<char>(damaged[i] ^ 0x10);
-    failure_of<IoError>([&] { read_idx(written(scratch, damaged)); });
+    EXPECT_THAT(problem_of(written(scratch, damaged)),
+                testing::AnyOf(HasSubstr("the compressed data are corrupt"),
+                               HasSubstr("a truncated file"), HasSubstr("ends after"),
+                               HasSubstr("holds more"), HasSubstr("follows the compressed data")))
+        << i;
   }
 }
 

@@ -3,13 +3,16 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <map>
 #include <random>
+#include <thread>
 
 #include "lockstep/base/error.h"
 #include "lockstep/core/allocator.h"
 #include "lockstep/data/sampler.h"
 #include "lockstep/tensor/create.h"
+#include "tests/support/environment.h"
 #include "tests/support/failure.h"
 
 namespace lockstep::data {
@@ -256,6 +259,37 @@ TEST(Loader, ThrowsAtTheReaderWhatFailedInTheHelper) {
   }
 }
 
+// Reads nothing until it is opened.
+class Stuck final : public Dataset {
+ public:
+  std::int64_t count() const override { return 4; }
+  Meta x() const override { return {{}, DType::i64, {}}; }
+  Meta y() const override { return {{}, DType::i64, {}}; }
+  void read(std::int64_t, std::byte*, std::byte*) const override { is_open_.wait(false); }
+  void open() {
+    is_open_ = true;
+    is_open_.notify_all();
+  }
+
+ private:
+  std::atomic<bool> is_open_ = false;
+};
+
+TEST(Loader, GivesUpOnADatasetThatDoesNotCome) {
+  const tests::Environment limit("LOCKSTEP_TIMEOUT", "1");
+  const auto dataset = std::make_shared<Stuck>();
+  {
+    Loader loader(dataset, {.batch = 2});
+    const auto error = failure_of<IoError>([&] { loader.epoch(0).begin(); });
+    EXPECT_EQ(error.problem(), "loader: no batch after 1 s");
+    EXPECT_EQ(error.fix(), "see why the dataset is slow to read, or raise LOCKSTEP_TIMEOUT");
+    EXPECT_THAT(failure_of<UsageError>([&] { loader.epoch(0); }).fix(),
+                HasSubstr("make a second loader"));
+  }
+  dataset->open();
+  while (dataset.use_count() > 1) std::this_thread::yield();  // the helper thread is done with it
+}
+
 TEST(Loader, StopsItsHelperWhenTheLoopIsLeftAtAnyMoment) {
   for (int stop = 0; stop < 10; ++stop) {
     Loader loader(numbered(100), {.batch = 10, .prefetch = 3});
@@ -281,10 +315,21 @@ TEST(Loader, RefusesABatchOfZero) {
   EXPECT_THAT(error.fix(), HasSubstr(".batch"));
 }
 
+TEST(Loader, RefusesNoDatasetAndANegativePrefetch) {
+  const auto none = failure_of<UsageError>([] { Loader(nullptr, {.batch = 1}); });
+  EXPECT_EQ(none.problem(), "loader: no dataset");
+  EXPECT_EQ(none.fix(), "give one, e.g. data::fashion_mnist()");
+  const auto prefetch =
+      failure_of<UsageError>([] { Loader(numbered(4), {.batch = 1, .prefetch = -1}); });
+  EXPECT_EQ(prefetch.problem(), "loader: prefetch is -1");
+  EXPECT_THAT(prefetch.fix(), HasSubstr("set .prefetch to 0"));
+}
+
 TEST(Loader, RefusesTransformsThatDoNotFitTheSamples) {
-  failure_of<ShapeError>([] {
+  const auto error = failure_of<ShapeError>([] {
     Loader(numbered(4), {.batch = 1, .transforms = {normalize({0, 0, 0}, {1, 1, 1})}});
   });
+  EXPECT_EQ(error.problem(), "normalize: 3 means for samples u8 [4, 4, 1]");
 }
 
 TEST(Loader, RefusesASecondEpochAtTheSameTime) {
@@ -292,6 +337,16 @@ TEST(Loader, RefusesASecondEpochAtTheSameTime) {
   const Epoch first = loader.epoch(0);
   const auto error = failure_of<UsageError>([&] { loader.epoch(1); });
   EXPECT_THAT(error.problem(), HasSubstr("epoch 1 is asked for while epoch 0 is being read"));
+  const auto restored = failure_of<UsageError>([&] { loader.restore({0, 20}); });
+  EXPECT_EQ(restored.problem(), "loader: restored while an epoch is being read");
+  EXPECT_EQ(restored.fix(), "leave the loop over the epoch first");
+}
+
+TEST(Loader, RefusesEpochsBelowZero) {
+  Loader loader(numbered(40), {.batch = 10});
+  const auto error = failure_of<UsageError>([&] { loader.epoch(-1); });
+  EXPECT_EQ(error.problem(), "loader: epoch -1");
+  EXPECT_EQ(error.fix(), "count epochs from 0");
 }
 
 TEST(Loader, RefusesAnotherEpochThanTheRestoredOne) {
@@ -304,8 +359,11 @@ TEST(Loader, RefusesAnotherEpochThanTheRestoredOne) {
 
 TEST(Loader, RefusesACursorOfALargerDataset) {
   Loader loader(numbered(40), {.batch = 10});
-  failure_of<UsageError>([&] { loader.restore({0, 41}); });
-  failure_of<UsageError>([&] { loader.restore({-1, 0}); });
+  const auto problem = [&](const Cursor& cursor) {
+    return failure_of<UsageError>([&] { loader.restore(cursor); }).problem();
+  };
+  EXPECT_EQ(problem({0, 41}), "loader: there is no epoch 0, sample 41 in a dataset of 40 samples");
+  EXPECT_EQ(problem({-1, 0}), "loader: there is no epoch -1, sample 0 in a dataset of 40 samples");
 }
 
 }  // namespace

@@ -46,9 +46,20 @@ TEST(Normalize, RefusesOtherNumbersOfChannelsAndTypes) {
     normalize({1, 2}, {1, 2})->output({{4, 4, 3}, DType::u8, {}});
   });
   EXPECT_THAT(shape.problem(), HasSubstr("2 means for samples u8 [4, 4, 3]"));
-  failure_of<DTypeError>([] { normalize({1}, {1})->output({{4}, DType::i64, {}}); });
-  failure_of<UsageError>([] { normalize({1, 2}, {1}); });
-  failure_of<UsageError>([] { normalize({1}, {0}); });
+  const auto dtype = failure_of<DTypeError>([] {
+    normalize({1}, {1})->output({{4}, DType::i64, {}});
+  });
+  EXPECT_EQ(dtype.problem(), "normalize: samples of i64");
+  EXPECT_EQ(dtype.fix(), "give samples of u8, i8 or f32");
+}
+
+TEST(Normalize, RefusesDeviationsThatDoNotFit) {
+  const auto fewer = failure_of<UsageError>([] { normalize({1, 2}, {1}); });
+  EXPECT_EQ(fewer.problem(), "normalize: 2 means and 1 deviations");
+  EXPECT_THAT(fewer.fix(), HasSubstr("give one of each"));
+  const auto zero = failure_of<UsageError>([] { normalize({1}, {0}); });
+  EXPECT_THAT(zero.problem(), HasSubstr("normalize: a deviation of 0.0"));
+  EXPECT_EQ(zero.fix(), "give deviations above 0");
 }
 
 TEST(RandomCrop, CutsAWindowOutOfThePaddedImage) {
@@ -83,8 +94,11 @@ TEST(RandomCrop, RefusesAWindowLargerThanTheImage) {
   const auto crop = random_crop({.height = 33, .width = 30, .padding = 2});
   const auto error = failure_of<ShapeError>([&] { crop->output({{28, 28, 1}, DType::u8, {}}); });
   EXPECT_THAT(error.problem(), HasSubstr("33 x 30 from samples u8 [28, 28, 1] padded by 2"));
-  failure_of<ShapeError>([&] { crop->output({{28, 28}, DType::u8, {}}); });
-  failure_of<UsageError>([] { random_crop({}); });
+  const auto flat = failure_of<ShapeError>([&] { crop->output({{28, 28}, DType::u8, {}}); });
+  EXPECT_EQ(flat.problem(), "random_crop: a sample is u8 [28, 28]");
+  EXPECT_EQ(flat.fix(), "give images [height, width, channels]");
+  const auto empty_window = failure_of<UsageError>([] { random_crop({}); });
+  EXPECT_EQ(empty_window.problem(), "random_crop: height 0, width 0, padding 0");
 }
 
 TEST(RandomFlip, MirrorsHalfOfTheImages) {

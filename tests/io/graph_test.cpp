@@ -50,6 +50,16 @@ TEST(GraphFile, KeepsAWholeNumberThatIsAnInexactOneAsSuch) {
   EXPECT_EQ(load_graph(scratch / "model.json").training, spec.training);
 }
 
+TEST(GraphFile, RefusesNamesThatAreNotUtf8) {
+  const Scratch scratch;
+  GraphSpec spec = example();
+  spec.outputs = {"\xff"};
+  const std::string message =
+      message_of<UsageError>([&] { save_graph(scratch / "model.json", spec); });
+  EXPECT_THAT(message, HasSubstr("save_graph: a name is not UTF-8"));
+  EXPECT_THAT(message, HasSubstr("fix:   use names in UTF-8"));
+}
+
 std::string refusal(const std::string& text) {
   const Scratch scratch;
   std::ofstream(scratch / "model.json") << text;
@@ -77,6 +87,9 @@ TEST(GraphFile, NamesThePlaceOfAMistake) {
               HasSubstr("node \"a\" lacks \"kind\""));
   EXPECT_THAT(refusal(with_nodes(R"([{"name": "a", "inputs": [1], "kind": "relu"}])")),
               HasSubstr("\"inputs\" of node \"a\" holds 1"));
+  EXPECT_THAT(refusal(R"({"format": "lockstep.graph", "version": 1, "nodes": [], "outputs": [],
+                          "inputs": [{"name": "x", "shape": [], "dtype": "f31"}]})"),
+              HasSubstr("an input has the unknown dtype \"f31\""));
   EXPECT_THAT(refusal(with_nodes(R"([{"name": "a", "inputs": [], "sort": "relu"}])")),
               HasSubstr("unknown key \"sort\""));
   EXPECT_THAT(refusal(with_nodes(
@@ -97,14 +110,16 @@ TEST(ModelFolder, HoldsStructureAndTensors) {
 TEST(ModelFolder, DoesNotReplaceWhatIsThere) {
   const Scratch scratch;
   std::filesystem::create_directory(scratch / "model");
-  EXPECT_THAT(message_of([&] { save_model(scratch / "model", example(), {}); }),
-              HasSubstr("model exists"));
+  const std::string message = message_of([&] { save_model(scratch / "model", example(), {}); });
+  EXPECT_THAT(message, HasSubstr("save_model: " + (scratch / "model").string() + " exists"));
+  EXPECT_THAT(message, HasSubstr("fix:   name a new folder"));
 }
 
 TEST(ModelFolder, LeavesNothingWhereItFails) {
   const Scratch scratch;
-  EXPECT_THROW(save_model(scratch / "model", example(), {{"a", ones({1})}, {"a", ones({1})}}),
-               UsageError);
+  const State twice = {{"a", ones({1})}, {"a", ones({1})}};
+  EXPECT_THAT(message_of<UsageError>([&] { save_model(scratch / "model", example(), twice); }),
+              HasSubstr("the name \"a\" is taken"));
   EXPECT_TRUE(std::filesystem::is_empty(scratch.folder()));
 }
 

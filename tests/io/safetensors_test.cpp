@@ -133,7 +133,7 @@ TEST(Safetensors, RefusesAnotherModelAndLoadsNothing) {
               HasSubstr("\"b\" is f32 [2, 2], but f32 [4] here"));
   EXPECT_THAT(problem({{"a", a}, {"c", zeros({2, 2})}}), HasSubstr("it lacks \"c\""));
   EXPECT_THAT(problem({{"a", a}}), HasSubstr("\"b\" has no place here"));
-  failure_of<UsageError>([&] { file.read("c"); });
+  EXPECT_THAT(failure_of<UsageError>([&] { file.read("c"); }).problem(), HasSubstr("\"c\""));
 }
 
 TEST(Safetensors, RefusesANameGivenTwice) {
@@ -141,8 +141,19 @@ TEST(Safetensors, RefusesANameGivenTwice) {
   const State twice{{"a", zeros({1})}, {"a", zeros({1})}};
   const auto error = failure_of<UsageError>([&] { save_safetensors(scratch / "x", twice); });
   EXPECT_THAT(error.problem(), HasSubstr("the name \"a\" is taken"));
-  failure_of<UsageError>([&] { save_safetensors(scratch / "x", {{"__metadata__", zeros({1})}}); });
-  failure_of<UsageError>([&] { save_safetensors(scratch / "x", {{"\xff", zeros({1})}}); });
+  const auto reserved = failure_of<UsageError>([&] {
+    save_safetensors(scratch / "x", {{"__metadata__", zeros({1})}});
+  });
+  EXPECT_THAT(reserved.problem(), HasSubstr("the name \"__metadata__\" is taken"));
+  EXPECT_FALSE(std::filesystem::exists(scratch / "x"));
+}
+
+TEST(Safetensors, RefusesANameThatIsNotUtf8) {
+  const Scratch scratch;
+  const auto error = failure_of<UsageError>([&] {
+    save_safetensors(scratch / "x", {{"\xff", zeros({1})}});
+  });
+  EXPECT_THAT(error.problem(), HasSubstr("save_safetensors: a name is not UTF-8"));
   EXPECT_FALSE(std::filesystem::exists(scratch / "x"));
 }
 

@@ -1,7 +1,7 @@
 // A subset of the exactness matrix in which every two choices meet, on ranks that are processes.
 #include <gtest/gtest.h>
 
-#include "tests/support/job_ranks.h"
+#include "tests/support/exact_matrix.h"
 
 namespace lockstep::tests {
 namespace {
@@ -13,7 +13,7 @@ constexpr int portions = 6;
 class ExactMatrixPortion : public testing::TestWithParam<int> {};
 
 TEST_P(ExactMatrixPortion, HasTheSameBitsWhereverEveryTwoChoicesMeet) {
-  ExactMatrix matrix(job_ranks(), job_folder(), job().rank() == 0);
+  ExactMatrix matrix = exact_matrix();
   const auto all = covering_cases(matrix.transports(), false);
   std::vector<ExactCase> own;
   for (std::size_t i = 0; i < all.size(); ++i) {

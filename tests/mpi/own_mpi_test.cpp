@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "lockstep/comm/transport.h"
+#include "tests/support/failure.h"
 #include "tests/support/training_run.h"
 
 namespace lockstep::tests {
@@ -96,6 +97,13 @@ TEST(OwnMpi, WorldsBesideEachOtherTrainToTheBitsOfOneProcessExact) {
   std::uint64_t least = expected;
   MPI_Allreduce(MPI_IN_PLACE, &least, 1, MPI_UINT64_T, MPI_MIN, MPI_COMM_WORLD);
   EXPECT_EQ(least, expected);
+}
+
+TEST(OwnMpi, AWorldOfNoCommunicatorIsRefused) {
+  const auto error =
+      failure_of<UsageError>([] { World({.mpi_communicator = MPI_Comm_c2f(MPI_COMM_NULL)}); });
+  EXPECT_EQ(error.problem(), "mpi: the handle is that of MPI_COMM_NULL");
+  EXPECT_EQ(error.fix(), "build the World only on ranks that belong to the communicator");
 }
 
 TEST(OwnMpi, AWorldMayBeOneRankOnly) {

@@ -181,6 +181,16 @@ TEST(Captured, RefusesAFunctionThatReadsAnElement) {
   EXPECT_THAT(add(full({2}, 1), 1).to_vector(), testing::Each(2));  // eager goes on
 }
 
+TEST(Captured, RefusesRandomKeysOfTheFunctionsOwn) {
+  Captured noisy([](const Tensor& x) {
+    const core::RandomScope keys(7, 0, 0);
+    return dropout(x, 0.5);
+  });
+  const std::string message = message_of<UsageError>([&] { (void)noisy(full({2}, 1)); });
+  EXPECT_THAT(message, HasSubstr("capture: a random call cannot be replayed"));
+  EXPECT_THAT(message, HasSubstr("its key is of a RandomScope of its own"));
+}
+
 TEST(Captured, RefusesOneInsideAnother) {
   Captured inner([](const Tensor& x) { return mul(x, 2); });
   Captured outer([&](const Tensor& x) { return inner(x); });

@@ -157,13 +157,24 @@ TEST(Graph, RefusesInputsOfOtherSizes) {
   EXPECT_THAT(message_of([&] { graph.run({}); }), HasSubstr("0 inputs given, it has 1"));
 }
 
+TEST(Graph, OfSeveralInputsStandsInNoOtherModelAndHasNoForward) {
+  Graph graph({.inputs = {{"x", {2}}, {"y", {2}}},
+               .nodes = {{"sum", {"x", "y"}, {"add"}}},
+               .outputs = {"sum"}});
+  EXPECT_THAT(message_of([&] { graph(ones({1, 2})); }), HasSubstr("it has 2 inputs and 1 outputs"));
+  EXPECT_THAT(message_of([&] { spec_of(graph, {2}); }),
+              HasSubstr("one of several inputs or outputs stands within another model"));
+}
+
 class Unnamed : public Module {
  public:
   Tensor forward(const Tensor& x) override { return x; }
 };
 
 TEST(Graph, CannotDescribeAModuleThatDoesNotSayWhatItIs) {
-  EXPECT_THAT(message_of([] { spec_of(Unnamed(), {2}); }), HasSubstr("override layer()"));
+  const std::string message = message_of([] { spec_of(Unnamed(), {2}); });
+  EXPECT_THAT(message, HasSubstr("does not say which layer it is"));
+  EXPECT_THAT(message, HasSubstr("override layer()"));
 }
 
 }  // namespace

@@ -11,6 +11,7 @@
 #include "lockstep/nn/conv.h"
 #include "lockstep/nn/linear.h"
 #include "lockstep/tensor/create.h"
+#include "tests/support/failure.h"
 
 namespace lockstep::nn {
 namespace {
@@ -112,15 +113,11 @@ TEST_F(InitTest, LeavesTheTapeAlone) {
 }
 
 TEST_F(InitTest, RefusesABiasAsWeight) {
-  try {
-    kaiming_uniform_(empty({7}));
-    FAIL();
-  } catch (const ShapeError& error) {
-    EXPECT_EQ(error.problem(), "fans_of: a weight of shape [7]");
-    EXPECT_EQ(
-        error.fix(),
-        "give [out, in] or [out, kernel ..., in]; fill a bias with uniform_by_inputs_ or zeros");
-  }
+  const auto error = tests::failure_of<ShapeError>([] { kaiming_uniform_(empty({7})); });
+  EXPECT_EQ(error.problem(), "fans_of: a weight of shape [7]");
+  EXPECT_EQ(
+      error.fix(),
+      "give [out, in] or [out, kernel ..., in]; fill a bias with uniform_by_inputs_ or zeros");
 }
 
 }  // namespace

@@ -15,6 +15,7 @@
 #include "lockstep/ops/pointwise.h"
 #include "lockstep/ops/reduce.h"
 #include "lockstep/tensor/create.h"
+#include "tests/support/failure.h"
 #include "tests/support/leaves.h"
 
 namespace lockstep::nn {
@@ -120,13 +121,15 @@ TEST(Sequential, GoesOnAfterAMove) {
 
 TEST(Sequential, RefusesAnIndexThatIsNotThere) {
   Sequential model{Relu(), Relu()};
-  try {
-    model[2];
-    FAIL();
-  } catch (const UsageError& error) {
-    EXPECT_EQ(error.problem(), "Sequential: module 2 of 2");
-    EXPECT_EQ(error.fix(), "give an index from 0 to 1");
-  }
+  const auto error = tests::failure_of<UsageError>([&] { model[2]; });
+  EXPECT_EQ(error.problem(), "Sequential: module 2 of 2");
+  EXPECT_EQ(error.fix(), "give an index from 0 to 1");
+}
+
+TEST(Reshape, RefusesMoreAxesThanATensorHas) {
+  const auto error = tests::failure_of<UsageError>([] { Reshape({1, 1, 1, 1, 1, 2}); });
+  EXPECT_EQ(error.problem(), "Reshape: 6 axes behind the batch axis");
+  EXPECT_EQ(error.fix(), "give at most 5");
 }
 
 }  // namespace

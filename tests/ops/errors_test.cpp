@@ -146,6 +146,33 @@ TEST(OpErrors, NameShapesThatDoNotFit) {
        },
        "cat: tensor 1 has shape [2, 4], tensor 0 [2, 3]: they differ beside axis 0",
        "make all sizes but that of the axis equal"},
+      {[] {
+         pad2d(zeros({4, 4}), {});
+       },
+       "pad2d: x has shape [4, 4] but must be [n, h, w, c]", "reshape x to 4 axes"},
+      {[] {
+         reshape(zeros({2, 3}), {4, -1});
+       },
+       "reshape: shape [2, 3] to [4, -1]", "the new shape needs 6 elements"},
+      {[] {
+         expand(zeros({2, 3}), {4, 3});
+       },
+       "expand: shape [2, 3] to [4, 3]",
+       "only axes of size 1, or new ones in front, can be expanded"},
+      {[] {
+         permute(zeros({2, 3}), {0, 0});
+       },
+       "permute: axes [0, 0] for shape [2, 3]", "name each axis once"},
+      {[] { slice(zeros({4}), 0, 0, 4, 0); }, "slice: step 0", "use a step of 1 or more"},
+      {[] {
+         sum(zeros({2}), {0, 0, 0, 0, 0, 0, 0});
+       },
+       "axes: 7 of them, a tensor has at most 6", "name each axis once"},
+      {[] {
+         copy_(zeros({2}), zeros({2, 2}));
+       },
+       "copy_: from of shape [2, 2] does not broadcast to x of shape [2]",
+       "write to a larger tensor"},
       {[] { gather(zeros({}), zeros({2}, i64)); },
        "gather: a table of shape [] by an index of shape [2]",
        "give the table at least 1 axis, and the result at most 6"},
@@ -208,6 +235,17 @@ TEST(OpErrors, NameValuesThatMakeNoSense) {
          max_pool2d(zeros({1, 4, 4, 1}), {.padding = 2});
        },
        "max_pool2d: padding 2 x 2 for a window of 2 x 2", "pad by at most half the window"},
+      {[] {
+         batch_norm(zeros({2, 3}), zeros({3}), zeros({3}), zeros({3}), zeros({3}),
+                    {.momentum = 2, .epsilon = -1});
+       },
+       "batch_norm: epsilon -1, momentum 2",
+       "use an epsilon of at least 0 and a momentum from 0 to 1"},
+      {[] {
+         pad2d(zeros({1, 2, 2, 1}), {.before = {-1, 0}});
+       },
+       "pad2d: -1 x 0 before, 0 x 0 after",
+       "give margins of at least 0; slice() takes rows and columns off"},
       {[] { uniform({2}, {.low = 1, .high = 1}); }, "uniform: from 1 to 1",
        "let low be below high"},
       {[] { normal({2}, {.deviation = -1}); }, "normal: a deviation of -1",

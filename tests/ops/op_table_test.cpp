@@ -10,6 +10,7 @@
 #include "lockstep/tensor/create.h"
 #include "lockstep/tensor/views.h"
 #include "tests/support/op_cases.h"
+#include "tests/support/other_device.h"
 
 namespace lockstep::testing {
 namespace {
@@ -346,17 +347,9 @@ TEST_P(OpTable, RefusesAnUndefinedTensor) {
 
 TEST_P(OpTable, RefusesTensorsOnTwoDevices) {
   const OpCase& row = GetParam();
-  const auto elsewhere = [](const Tensor& x) {
-    static float memory[4096];
-    const auto keep = [](core::Block* block) noexcept { delete block; };
-    const core::Memory block =
-        core::Memory::adopt(new core::Block(memory, sizeof memory, {DeviceType::cuda, 1}, +keep));
-    return Tensor(make_shared_object<core::Storage>(block, 0, sizeof memory), 0, x.shape(),
-                  x.strides(), x.dtype());
-  };
   for (std::size_t i = 1; i < row.inputs[0].size(); ++i) {
     Tensors tensors = made(row.inputs[0], DType::f32);
-    tensors[i] = elsewhere(tensors[i]);
+    tensors[i] = tests::on_other_device(tensors[i]);
     try {
       row.call(tensors);
       FAIL() << "argument " << i << " on another device was accepted";

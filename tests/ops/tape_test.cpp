@@ -105,12 +105,20 @@ TEST(Tape, RefusesToUseASavedTensorThatWasChanged) {
   EXPECT_THAT(message, HasSubstr("fix:"));
 }
 
+TEST(Tape, HasNoPlaceForALeafWithinIt) {
+  const Tensor y = require_grad(tensor({3})) + tensor({1});
+  const std::string message = message_of<UsageError>([&] { require_grad(y); });
+  EXPECT_THAT(message, HasSubstr("require_grad: the tensor is the result of a recorded operation"));
+  EXPECT_THAT(message, HasSubstr("fix:   detach it first"));
+}
+
 TEST(Tape, NoticesAChangeThroughAView) {
   const Tensor x = require_grad(tensor({3, 4}));
   const Tensor factor = tensor({2, 2});
   const Tensor loss = sum(mul(x, factor));
   add_(slice(factor, 0, 0, 1), 1.0);
-  EXPECT_THROW(backward(loss), UsageError);
+  EXPECT_THAT(message_of<UsageError>([&] { backward(loss); }),
+              HasSubstr("backward of mul: a tensor of shape [2] that it saved was changed"));
 }
 
 TEST(Tape, RefusesInPlaceOperationsOnTensorsThatNeedAGradient) {
@@ -130,6 +138,13 @@ TEST(Gradcheck, FindsAWrongGradient) {
   const GradcheckResult result = gradcheck(wrong, inputs);
   EXPECT_FALSE(result.is_correct);
   EXPECT_THAT(result.difference, HasSubstr("input 0, element"));
+}
+
+TEST(Gradcheck, RefusesInputsOfLessPrecision) {
+  const auto same = [](const std::vector<Tensor>& in) { return in[0]; };
+  const std::string message = message_of<DTypeError>([&] { gradcheck(same, {tensor({1})}); });
+  EXPECT_THAT(message, HasSubstr("gradcheck: an input of f32"));
+  EXPECT_THAT(message, HasSubstr("fix:   use f64 inputs"));
 }
 
 }  // namespace

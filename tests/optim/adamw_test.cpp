@@ -5,13 +5,14 @@
 #include <cmath>
 
 #include "lockstep/base/error.h"
+#include "tests/support/failure.h"
+#include "tests/support/formula.h"
 #include "tests/support/leaves.h"
 
 namespace lockstep::optim {
 namespace {
 
 using lockstep::testing::give_gradient;
-using lockstep::testing::random_leaf;
 using lockstep::testing::random_parameters;
 using lockstep::testing::random_values;
 
@@ -42,21 +43,7 @@ class AdamWFormula : public ::testing::TestWithParam<std::tuple<AdamWOptions, DT
 
 TEST_P(AdamWFormula, HoldsOver100Steps) {
   const auto& [options, dtype] = GetParam();
-  std::mt19937 random(1);
-  const Tensor parameter = random_leaf({37, 3}, random, dtype);
-  Reference reference{options, parameter.to_vector<double>()};
-  AdamW optimizer({{"p", parameter}}, options);
-  for (int step = 0; step < 100; ++step) {
-    std::vector<double> values = random_values(parameter.elements(), random);
-    values = tensor(values, parameter.shape(), {.dtype = dtype}).to_vector<double>();
-    give_gradient(parameter, values);
-    optimizer.step();
-    reference.step(values);
-  }
-  const std::vector<double> got = parameter.to_vector<double>();
-  const double tolerance = dtype == DType::f64 ? 1e-13 : 1e-6;
-  for (std::size_t i = 0; i < got.size(); ++i)
-    ASSERT_NEAR(got[i], reference.parameter[i], tolerance);
+  lockstep::testing::expect_formula<Reference, AdamW>(options, dtype);
 }
 
 INSTANTIATE_TEST_SUITE_P(
@@ -89,15 +76,13 @@ TEST(AdamW, CountsTheStepsOfEachParameterForItsBiasCorrection) {
 TEST(AdamW, RefusesConstantsOutOfRange) {
   std::mt19937 random(3);
   const State parameters = random_parameters({{4}}, random);
-  EXPECT_THROW(AdamW(parameters, {.beta1 = 1}), UsageError);
-  EXPECT_THROW(AdamW(parameters, {.epsilon = 0}), UsageError);
-  try {
-    const AdamW refused(parameters, {.beta2 = 1.5});
-    FAIL();
-  } catch (const UsageError& error) {
-    EXPECT_EQ(error.problem(), "adamw: beta2 is 1.5");
-    EXPECT_EQ(error.fix(), "give a number in [0, 1)");
-  }
+  const auto refusal = [&](const AdamWOptions& options) {
+    return tests::failure_of<UsageError>([&] { AdamW(parameters, options); });
+  };
+  EXPECT_EQ(refusal({.beta1 = 1}).problem(), "adamw: beta1 is 1");
+  EXPECT_EQ(refusal({.beta2 = 1.5}).problem(), "adamw: beta2 is 1.5");
+  EXPECT_EQ(refusal({.beta2 = 1.5}).fix(), "give a number in [0, 1)");
+  EXPECT_EQ(refusal({.epsilon = 0}).problem(), "adamw: epsilon is 0");
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 
 #include "lockstep/base/error.h"
 #include "lockstep/optim/sgd.h"
+#include "tests/support/failure.h"
 #include "tests/support/leaves.h"
 
 namespace lockstep::optim {
@@ -115,8 +116,12 @@ TEST(Clip, LeavesGradientsBelowTheLimitAndBrokenOnesAlone) {
 TEST(Clip, RefusesALimitThatIsNotPositive) {
   std::mt19937 random(6);
   Sgd optimizer(random_parameters({{2}}, random));
-  EXPECT_THROW(clip_gradient_norm(optimizer, 0), UsageError);
-  EXPECT_THROW(clip_gradient_norm(optimizer, std::nan("")), UsageError);
+  const auto refusal = [&](double limit) {
+    return tests::failure_of<UsageError>([&] { clip_gradient_norm(optimizer, limit); });
+  };
+  EXPECT_EQ(refusal(0).problem(), "clip_gradient_norm: the limit is 0");
+  EXPECT_EQ(refusal(0).fix(), "give a limit above 0");
+  EXPECT_EQ(refusal(std::nan("")).problem(), "clip_gradient_norm: the limit is nan");
 }
 
 }  // namespace

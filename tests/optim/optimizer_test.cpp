@@ -206,7 +206,8 @@ TEST(Optimizer, UsesTheLearningRateThatItIsGiven) {
   give_gradient(x, std::vector<double>(4, 1.0));
   optimizer.step();
   EXPECT_FLOAT_EQ(x.to_vector()[0], start - 0.125F);
-  EXPECT_THROW(optimizer.use_learning_rate(-1), UsageError);
+  EXPECT_THAT(message_of([&] { optimizer.use_learning_rate(-1); }),
+              HasSubstr("optimizer: learning rate is -1"));
 }
 
 TEST(Optimizer, GoesOnFromASavedStateExactly) {
@@ -276,7 +277,9 @@ TEST(Optimizer, RefusesTheStepsPartsOutOfOrder) {
               }),
               HasSubstr("2 flags for 1 parameters"));
   optimizer.begin_step();
-  EXPECT_THAT(message_of([&] { optimizer.begin_step(); }), HasSubstr("call finish_step() first"));
+  const std::string twice = message_of([&] { optimizer.begin_step(); });
+  EXPECT_THAT(twice, HasSubstr("optimizer: a step begins before the last one was finished"));
+  EXPECT_THAT(twice, HasSubstr("call finish_step() first"));
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "lockstep/base/error.h"
+#include "tests/support/failure.h"
 
 namespace lockstep::optim {
 namespace {
@@ -42,15 +43,18 @@ TEST(Schedule, AStepScheduleFallsAtMultiples) {
 }
 
 TEST(Schedule, RefusesAWarmUpThatFillsTheRun) {
-  try {
-    cosine_schedule({.steps = 10, .warmup = 10});
-    FAIL();
-  } catch (const UsageError& error) {
-    EXPECT_EQ(error.problem(), "schedule: a warm-up of 10 steps in 10 steps");
-    EXPECT_EQ(error.fix(), "count the warm-up into `steps` and leave at least one step after it");
-  }
-  EXPECT_THROW(step_schedule({.every = 0}), UsageError);
-  EXPECT_THROW(constant_schedule(-1), UsageError);
+  const auto error =
+      tests::failure_of<UsageError>([] { cosine_schedule({.steps = 10, .warmup = 10}); });
+  EXPECT_EQ(error.problem(), "schedule: a warm-up of 10 steps in 10 steps");
+  EXPECT_EQ(error.fix(), "count the warm-up into `steps` and leave at least one step after it");
+}
+
+TEST(Schedule, RefusesRatesBelowZeroAndAChangeEveryNoSteps) {
+  EXPECT_EQ(tests::failure_of<UsageError>([] { constant_schedule(-1); }).problem(),
+            "schedule: lr is -1");
+  const auto error = tests::failure_of<UsageError>([] { step_schedule({.every = 0}); });
+  EXPECT_EQ(error.problem(), "schedule: a change every 0 steps");
+  EXPECT_EQ(error.fix(), "give at least 1");
 }
 
 }  // namespace

@@ -4,14 +4,14 @@
 #include <gtest/gtest.h>
 
 #include "lockstep/base/error.h"
+#include "tests/support/failure.h"
+#include "tests/support/formula.h"
 #include "tests/support/leaves.h"
 
 namespace lockstep::optim {
 namespace {
 
 using lockstep::testing::give_gradient;
-using lockstep::testing::random_leaf;
-using lockstep::testing::random_values;
 
 // The published update in double precision.
 struct Reference {
@@ -36,22 +36,7 @@ class SgdFormula : public ::testing::TestWithParam<std::tuple<SgdOptions, DType>
 
 TEST_P(SgdFormula, HoldsOver100Steps) {
   const auto& [options, dtype] = GetParam();
-  std::mt19937 random(1);
-  const Tensor parameter = random_leaf({37, 3}, random, dtype);
-  Reference reference{options, parameter.to_vector<double>()};
-  Sgd optimizer({{"p", parameter}}, options);
-  for (int step = 0; step < 100; ++step) {
-    std::vector<double> values = random_values(parameter.elements(), random);
-    // The values that the parameter's dtype holds.
-    values = tensor(values, parameter.shape(), {.dtype = dtype}).to_vector<double>();
-    give_gradient(parameter, values);
-    optimizer.step();
-    reference.step(values);
-  }
-  const std::vector<double> got = parameter.to_vector<double>();
-  const double tolerance = dtype == DType::f64 ? 1e-13 : 1e-6;
-  for (std::size_t i = 0; i < got.size(); ++i)
-    ASSERT_NEAR(got[i], reference.parameter[i], tolerance);
+  lockstep::testing::expect_formula<Reference, Sgd>(options, dtype);
 }
 
 INSTANTIATE_TEST_SUITE_P(
@@ -81,15 +66,24 @@ TEST(Sgd, MomentumBeginsAsTheFirstGradientOfEachParameter) {
 TEST(Sgd, RefusesConstantsOutOfRange) {
   std::mt19937 random(3);
   const State parameters = lockstep::testing::random_parameters({{4}}, random);
-  EXPECT_THROW(Sgd(parameters, {.lr = -1}), UsageError);
-  EXPECT_THROW(Sgd(parameters, {.momentum = -0.1}), UsageError);
-  EXPECT_THROW(Sgd(parameters, {.nesterov = true}), UsageError);
-  try {
-    const Sgd refused(parameters, {.weight_decay = -0.5});
-    FAIL();
-  } catch (const UsageError& error) {
-    EXPECT_EQ(error.problem(), "sgd: weight_decay is -0.5");
-    EXPECT_EQ(error.fix(), "give a finite number of at least 0");
+  const auto refusal = [&](const SgdOptions& options) {
+    return tests::failure_of<UsageError>([&] { Sgd(parameters, options); });
+  };
+  EXPECT_EQ(refusal({.lr = -1}).problem(), "optimizer: learning rate is -1");
+  EXPECT_EQ(refusal({.momentum = -0.1}).problem(), "sgd: momentum is -0.1");
+  EXPECT_EQ(refusal({.weight_decay = -0.5}).problem(), "sgd: weight_decay is -0.5");
+  EXPECT_EQ(refusal({.weight_decay = -0.5}).fix(), "give a finite number of at least 0");
+}
+
+TEST(Sgd, RefusesNesterovsFormWithoutMomentumOrWithDampening) {
+  std::mt19937 random(3);
+  const State parameters = lockstep::testing::random_parameters({{4}}, random);
+  for (const SgdOptions& options :
+       {SgdOptions{.nesterov = true},
+        SgdOptions{.momentum = 0.9, .dampening = 0.1, .nesterov = true}}) {
+    const auto error = tests::failure_of<UsageError>([&] { Sgd(parameters, options); });
+    EXPECT_EQ(error.problem(), "sgd: Nesterov's form without momentum, or with dampening");
+    EXPECT_EQ(error.fix(), "give a momentum above 0 and leave dampening at 0");
   }
 }
 

@@ -2,8 +2,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <mutex>
+#include <memory>
 #include <set>
+#include <utility>
+#include <vector>
 
 #include "lockstep/autograd/parameter.h"
 #include "lockstep/nn/linear.h"
@@ -19,19 +21,10 @@
 namespace lockstep::tests {
 namespace {
 
-using Communicators = std::vector<std::unique_ptr<comm::Communicator>>;
-
-std::set<std::uint64_t> fingerprints(Communicators ranks, int shards, const TrainingRun& run) {
-  std::set<std::uint64_t> found;
-  std::mutex mutex;
-  on_ranks(std::move(ranks),
-           [&](World& world) {
-             const std::uint64_t own = fingerprint_after(world, run);
-             const std::lock_guard lock(mutex);
-             found.insert(own);
-           },
-           {.shards = shards});
-  return found;
+std::set<std::uint64_t> fingerprints(std::vector<std::unique_ptr<comm::Communicator>> ranks,
+                                     int shards, const TrainingRun& run) {
+  return results_on(std::move(ranks), [&](World& world) { return fingerprint_after(world, run); },
+                    {.shards = shards});
 }
 
 class ExactCapturedStep : public testing::TestWithParam<std::tuple<Model, int>> {};
@@ -92,6 +85,20 @@ TEST(CapturedStep, RefusesACollectiveInTheLoss) {
       });
     });
     EXPECT_THAT(message, testing::HasSubstr("capture: a collective cannot be replayed"));
+  });
+}
+
+TEST(CapturedStep, RefusesAnOptimizersStepInTheLoss) {
+  on_ranks(comm::threads(1), [](World& world) {
+    OneLayer one(world);
+    const std::string message = message_of<UsageError>([&] {
+      one.ranks.step(one.batch, [&](const Part& part) {
+        one.sgd.step();
+        return cross_entropy(one.model(part.x), part.y);
+      });
+    });
+    EXPECT_THAT(message, testing::HasSubstr("capture: an optimizer's step cannot be replayed"));
+    EXPECT_THAT(message, testing::HasSubstr("move it out of the function that is captured"));
   });
 }
 

@@ -3,11 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-
 #include "lockstep/base/error.h"
 #include "lockstep/core/parallel_for.h"
 #include "lockstep/tensor/create.h"
+#include "tests/support/environment.h"
 #include "tests/support/failure.h"
 #include "tests/support/scratch.h"
 #include "tests/support/thread_world.h"
@@ -60,7 +59,7 @@ TEST(Pinned, NothingChangesWithoutACheckpoint) {
 TEST(Pinned, FewerThreadsThanTheCheckpointAreRefused) {
   const Scratch scratch;
   save_with(scratch, {{"shards", "6"}, {"threads", "4"}});
-  ::setenv("LOCKSTEP_THREADS", "2", 1);
+  const tests::Environment threads("LOCKSTEP_THREADS", "2");
   core::use_threads(2);
   tests::on_ranks(2, [&](World& world) {
     const auto error = tests::failure_of<UsageError>([&] { use_pinned(world, scratch.folder()); });
@@ -68,12 +67,15 @@ TEST(Pinned, FewerThreadsThanTheCheckpointAreRefused) {
                                                     "made with 4 threads a rank"));
     EXPECT_EQ(error.fix(), "unset LOCKSTEP_THREADS, or set it to 4");
   });
-  ::unsetenv("LOCKSTEP_THREADS");
   core::use_threads(1);
 }
 
 TEST(Pinned, AWorldRefusesNoShards) {
-  tests::on_ranks(1, [](World& world) { EXPECT_THROW(world.use_shards(0), UsageError); });
+  tests::on_ranks(1, [](World& world) {
+    const auto error = tests::failure_of<UsageError>([&] { world.use_shards(0); });
+    EXPECT_EQ(error.problem(), "World: 0 shards");
+    EXPECT_EQ(error.fix(), "give 1 shard or more");
+  });
 }
 
 }  // namespace

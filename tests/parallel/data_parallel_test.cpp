@@ -199,6 +199,9 @@ TEST(DataParallel, NamesABatchThatDoesNotFitTheWorld) {
     EXPECT_THAT(message_of([&] { ranks.step(sharded(rows(0), rows(0), world.shards()), loss); }),
                 HasSubstr("a batch of 0 samples"));
     EXPECT_THAT(message_of([&] { ranks.update(); }), HasSubstr("there are no gradients"));
+    const std::string none = message_of([&] { (void)ranks.gradients(); });
+    EXPECT_THAT(none, HasSubstr("gradients: there are none now"));
+    EXPECT_THAT(none, HasSubstr("fix:   ask between compute_gradients and update"));
     EXPECT_THAT(message_of([&] {
                   ranks.step(sharded(x, x, world.shards()),
                              [&](const Part& part) { return model(part.x); });

@@ -7,7 +7,6 @@
 
 #include <cstring>
 #include <limits>
-#include <mutex>
 #include <set>
 
 #include "lockstep/ops/rows.h"
@@ -25,16 +24,8 @@ using testing::Not;
 
 // The fingerprints that ranks end with which are threads.
 std::set<std::uint64_t> train(int size, const DamagedRun& run) {
-  std::set<std::uint64_t> found;
-  std::mutex mutex;
-  on_ranks(size,
-           [&](World& world) {
-             const std::uint64_t own = fingerprint_after(world, run);
-             const std::lock_guard lock(mutex);
-             found.insert(own);
-           },
-           {.shards = 4});
-  return found;
+  return results_on(comm::threads(size),
+                    [&](World& world) { return fingerprint_after(world, run); }, {.shards = 4});
 }
 
 std::vector<std::string> names_of_everything() {

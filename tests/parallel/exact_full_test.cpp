@@ -1,8 +1,7 @@
-// The whole exactness matrix on ranks that are threads.
+// The whole exactness matrix, on ranks that are threads, and in tests/mpi on processes.
 #include <gtest/gtest.h>
 
-#include "tests/support/local_ranks.h"
-#include "tests/support/scratch.h"
+#include "tests/support/exact_matrix.h"
 
 namespace lockstep::tests {
 namespace {
@@ -11,8 +10,7 @@ class ExactFullMatrix : public testing::TestWithParam<std::tuple<Model, int>> {}
 
 TEST_P(ExactFullMatrix, HasTheSameBits) {
   const auto [model, shards] = GetParam();
-  const Scratch scratch;
-  ExactMatrix matrix(local_ranks(), scratch.folder());
+  ExactMatrix matrix = exact_matrix();
   for (int transport = 0; transport < matrix.transports(); ++transport)
     matrix.expect_same_bits(uninterrupted_cases(transport, model, shards));
 }
@@ -24,8 +22,7 @@ INSTANTIATE_TEST_SUITE_P(Cases, ExactFullMatrix,
 class ExactFullResume : public testing::TestWithParam<Model> {};
 
 TEST_P(ExactFullResume, HasTheSameBitsForEveryPairOfWorlds) {
-  const Scratch scratch;
-  ExactMatrix matrix(local_ranks(), scratch.folder());
+  ExactMatrix matrix = exact_matrix();
   for (int transport = 0; transport < matrix.transports(); ++transport)
     matrix.expect_same_bits(resumed_cases(transport, GetParam()));
 }

@@ -1,8 +1,7 @@
 // A subset of the exactness matrix in which every two choices meet, on ranks that are threads.
 #include <gtest/gtest.h>
 
-#include "tests/support/local_ranks.h"
-#include "tests/support/scratch.h"
+#include "tests/support/exact_matrix.h"
 
 namespace lockstep::tests {
 namespace {
@@ -13,8 +12,7 @@ constexpr int portions = 4;
 class ExactMatrixPortion : public testing::TestWithParam<int> {};
 
 TEST_P(ExactMatrixPortion, HasTheSameBitsWhereverEveryTwoChoicesMeet) {
-  const Scratch scratch;
-  ExactMatrix matrix(local_ranks(), scratch.folder());
+  ExactMatrix matrix = exact_matrix();
   const auto all = covering_cases(matrix.transports(), true);
   std::vector<ExactCase> own;
   for (std::size_t i = 0; i < all.size(); ++i) {

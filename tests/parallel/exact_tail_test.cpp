@@ -1,7 +1,7 @@
 // The fused tail, the plain one and the trial of both end with the same bits.
 #include <gtest/gtest.h>
 
-#include <mutex>
+#include <functional>
 #include <set>
 
 #include "lockstep/autograd/parameter.h"
@@ -27,16 +27,7 @@ using Communicators = std::vector<std::unique_ptr<comm::Communicator>>;
 
 Fingerprints on_all(Communicators ranks, int shards,
                     const std::function<std::uint64_t(World&)>& trained) {
-  Fingerprints found;
-  std::mutex mutex;
-  on_ranks(std::move(ranks),
-           [&](World& world) {
-             const std::uint64_t own = trained(world);
-             const std::lock_guard lock(mutex);
-             found.insert(own);
-           },
-           {.shards = shards});
-  return found;
+  return results_on(std::move(ranks), trained, {.shards = shards});
 }
 
 Fingerprints on_all(int size, int shards, const std::function<std::uint64_t(World&)>& trained) {

@@ -1,7 +1,6 @@
 // The same bits on any number of ranks.
 #include <gtest/gtest.h>
 
-#include <mutex>
 #include <set>
 
 #include "tests/support/thread_world.h"
@@ -12,16 +11,9 @@ namespace {
 
 // The fingerprints that all ranks of a world of `size` end with.
 std::set<std::uint64_t> fingerprints(int size, int shards, const TrainingRun& run) {
-  std::set<std::uint64_t> found;
-  std::mutex mutex;
-  on_ranks(size,
-           [&](World& world) {
-             const std::uint64_t own = fingerprint_after(world, run);
-             const std::lock_guard lock(mutex);
-             found.insert(own);
-           },
-           {.shards = shards});
-  return found;
+  return results_on(comm::threads(size),
+                    [&](World& world) { return fingerprint_after(world, run); },
+                    {.shards = shards});
 }
 
 class ExactTraining : public testing::TestWithParam<std::tuple<Model, int>> {};

@@ -153,6 +153,7 @@ TEST(SyncBatchNorm, RefusesABatchThatLeavesAShardEmpty) {
                  [&](const Part& part) { return cross_entropy(model(part.x), part.y); });
     });
     EXPECT_THAT(error.problem(), HasSubstr("a batch of 2 samples for 3 shards"));
+    EXPECT_THAT(error.fix(), HasSubstr("choose a batch size that leaves no rest so small"));
   });
 }
 

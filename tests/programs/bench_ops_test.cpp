@@ -45,6 +45,15 @@ TEST(BenchOps, RefusesToRunOnSeveralRanks) {
   EXPECT_THAT(outcome.err, HasSubstr("run it alone, without mpirun"));
 }
 
+TEST(BenchOps, SaysWhereItLookedForTheKernels) {
+  const Outcome outcome =
+      run_command("LOCKSTEP_PLUGIN_DIR=/nowhere " + bench + " --only tiny/relu");
+  EXPECT_EQ(outcome.exit_code, 1);
+  EXPECT_THAT(outcome.err, HasSubstr("backend: no CPU kernels: no file liblockstep_cpu_"));
+  EXPECT_THAT(outcome.err, HasSubstr("for this processor in /nowhere"));
+  EXPECT_THAT(outcome.err, HasSubstr("fix:   set LOCKSTEP_PLUGIN_DIR to the folder that holds"));
+}
+
 TEST(BenchOps, NamesAFileThatItCannotWriteBeforeItMeasures) {
   const Outcome outcome = run_command(bench + " --mib 1 --only tiny/relu --json /nowhere/x.json");
   EXPECT_EQ(outcome.exit_code, 3);

@@ -45,6 +45,16 @@ TEST(BenchTrain, WritesOneEntryWithItsCountersAndOneLossAStep) {
   EXPECT_EQ(losses_of(scratch / "losses").size(), 8U);
 }
 
+// As many as its twin, benchmarks/peers/train.py, whose losses are compared with these.
+TEST(BenchTrain, WarmsUpForEightStepsOrAFifthOfThem) {
+  for (const int steps : {6, 60}) {
+    const Outcome outcome =
+        run_command(bench + " --workload mlp --batch 4 --steps " + std::to_string(steps));
+    EXPECT_THAT(outcome.out, HasSubstr(" steps after " + std::to_string(std::max(8, steps / 5)) +
+                                       " of warm-up\n"));
+  }
+}
+
 TEST(BenchTrain, ReplacesAnOldJsonFile) {
   const Scratch scratch;
   const std::string json = scratch / "train.json";

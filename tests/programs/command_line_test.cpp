@@ -3,15 +3,16 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <vector>
 
 #include "lockstep/version.h"
+#include "tests/support/environment.h"
 
 namespace lockstep::programs {
 namespace {
 
 using testing::HasSubstr;
+using tests::Environment;
 
 // What a program with a flag of every kind makes of its arguments.
 struct Parsed {
@@ -57,17 +58,6 @@ void expect_refused(const std::vector<std::string>& arguments, const std::string
   EXPECT_EQ(parsed.out, "");
   EXPECT_EQ(parsed.err, "program: " + what + "\n  where: " + where + "\n  fix:   " + fix + "\n");
 }
-
-class Environment {
- public:
-  Environment(const char* name, const char* value) : name_(name) { setenv(name, value, 1); }
-  Environment(const Environment&) = delete;
-  Environment& operator=(const Environment&) = delete;
-  ~Environment() { unsetenv(name_); }
-
- private:
-  const char* name_;
-};
 
 TEST(CommandLine, KeepsDefaultsWhereNothingIsGiven) {
   const Parsed parsed = parse({});

@@ -5,9 +5,11 @@ import unittest
 
 
 class CheckSnippets(ScriptTest):
-    def check(self, snippet):
+    def check(self, snippet, page="README.md"):
         self.write("examples/a.cpp", "int main() {\n  int a = 1;\n  return a;\n}\n")
-        self.write("README.md", f"text\n\n```cpp\n{snippet}```\n")
+        self.write("src/base/b.cpp", "int b() { return 2; }\n")
+        self.write("README.md", "text\n")
+        self.write(page, f"text\n\n```cpp\n{snippet}```\n")
         return self.run_in(os.environ, ROOT / "scripts/check_snippets.py", self.world)
 
     def test_lines_of_an_example_pass_whatever_their_indentation(self):
@@ -17,9 +19,20 @@ class CheckSnippets(ScriptTest):
     def test_lines_that_no_example_has_are_named(self):
         result = self.check("int a = 2;\n")
         self.assertEqual(result.returncode, 1)
-        self.assertIn("README.md:3: this snippet is in no example", result.stdout)
+        self.assertIn("README.md:3: this snippet is in no file of examples;", result.stdout)
 
-    def test_the_documentation_quotes_the_examples(self):
+    def test_pages_for_developers_quote_any_source_and_the_others_do_not(self):
+        snippet = "int b() { return 2; }\n"
+        self.assertEqual(self.check(snippet, "docs/dev/style.md").returncode, 0)
+        self.assertEqual(self.check(snippet).returncode, 1)
+
+    def test_a_snippet_within_a_list_is_seen(self):
+        self.write("docs/dev/list.md", "1. first:\n\n   ```cpp\n   int c;\n   ```\n")
+        result = self.check("int a = 1;\n")
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("docs/dev/list.md:3", result.stdout)
+
+    def test_the_documentation_quotes_code(self):
         result = self.run_in(os.environ, ROOT / "scripts/check_snippets.py", ROOT)
         self.assertEqual(result.returncode, 0, result.stdout)
 

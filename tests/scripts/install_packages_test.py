@@ -65,6 +65,21 @@ class InstallPackages(ScriptTest):
             self.assertEqual(result.returncode, 2)
             self.assertIn("unknown argument '--dta'", result.stderr)
 
+    def test_an_argument_without_its_value_is_refused(self):
+        for script, flag, fix in (("quickstart", "--data", "--data takes one folder"),
+                                  ("test", "--preset", "--preset needs a name: release"),
+                                  ("check.sh", "--base", "--base needs a revision")):
+            result = self.run_alone(ROOT / "scripts" / script, flag)
+            self.assertEqual(result.returncode, 2)
+            self.assertIn(fix, result.stderr)
+
+    def test_quickstart_refuses_data_that_is_no_folder_before_it_installs_anything(self):
+        log = self.machine(user=0, missing=["libfmt-dev"])
+        result = self.run_alone(ROOT / "scripts/quickstart", "--data", self.world / "nowhere")
+        self.assertEqual(result.returncode, 2)
+        self.assertIn(f"--data {self.world}/nowhere is no folder; give the one with", result.stderr)
+        self.assertFalse(log.exists())
+
 
 if __name__ == "__main__":
     unittest.main()

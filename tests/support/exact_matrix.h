@@ -67,4 +67,8 @@ class ExactMatrix {
   std::map<std::tuple<Model, int, int, bool>, Fingerprints> expected_;
 };
 
+// That of this executable, which has local_ranks.cpp (threads) or job_ranks.cpp (processes) among
+// its sources.
+ExactMatrix exact_matrix();
+
 }  // namespace lockstep::tests

@@ -1,5 +1,5 @@
-#include "tests/support/job_ranks.h"
-
+// The exactness matrix on ranks of one MPI job, with worlds of any size: its first ranks are split
+// off, and the others sleep.
 #include <gtest/gtest.h>
 
 #include <array>
@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "lockstep/comm/transport.h"
+#include "tests/support/exact_matrix.h"
 #include "tests/support/scratch.h"
 
 namespace lockstep::tests {
@@ -25,6 +26,12 @@ class Job final : public testing::Environment {
 };
 
 auto* const the_job = static_cast<Job*>(testing::AddGlobalTestEnvironment(new Job));
+
+// Joins the job at its first use, and leaves it when the tests are over.
+comm::Communicator& job() {
+  if (!the_job->communicator) the_job->communicator = comm::mpi();
+  return *the_job->communicator;
+}
 
 // Waits for all ranks of the job without taking time from those that train.
 void meet_asleep() {
@@ -62,20 +69,7 @@ JoinedRanks joined_by(const std::string& name, const Make& make) {
           }};
 }
 
-}  // namespace
-
-comm::Communicator& job() {
-  if (!the_job->communicator) the_job->communicator = comm::mpi();
-  return *the_job->communicator;
-}
-
-std::vector<JoinedRanks> job_ranks() {
-  return {joined_by("mpi", [](std::unique_ptr<comm::Communicator> split) { return split; }),
-          joined_by("shm", [](const std::unique_ptr<comm::Communicator>& split) {
-            return comm::shm(*split);
-          })};
-}
-
+// A folder that all ranks of the job see; it goes when the tests are over.
 const std::filesystem::path& job_folder() {
   static const std::filesystem::path folder = [] {
     std::array<char, 256> path{};
@@ -89,6 +83,17 @@ const std::filesystem::path& job_folder() {
     return std::filesystem::path(path.data());
   }();
   return folder;
+}
+
+}  // namespace
+
+ExactMatrix exact_matrix() {
+  return {{joined_by("mpi", [](std::unique_ptr<comm::Communicator> split) { return split; }),
+           joined_by(
+               "shm",
+               [](const std::unique_ptr<comm::Communicator>& split) { return comm::shm(*split); })},
+          job_folder(),
+          job().rank() == 0};
 }
 
 }  // namespace lockstep::tests

@@ -5,6 +5,7 @@
 #include <mutex>
 #include <string>
 #include <thread>
+#include <utility>
 
 #include "lockstep/base/error.h"
 
@@ -37,6 +38,22 @@ void on_ranks(std::vector<std::unique_ptr<comm::Communicator>> communicators,
     }
   }
   if (first) std::rethrow_exception(first);
+}
+
+std::set<std::uint64_t> results_on(std::vector<std::unique_ptr<comm::Communicator>> communicators,
+                                   const std::function<std::uint64_t(World&)>& body,
+                                   const WorldOptions& options) {
+  std::set<std::uint64_t> found;
+  std::mutex mutex;
+  on_ranks(
+      std::move(communicators),
+      [&](World& world) {
+        const std::uint64_t own = body(world);
+        const std::lock_guard lock(mutex);
+        found.insert(own);
+      },
+      options);
+  return found;
 }
 
 }  // namespace lockstep::tests

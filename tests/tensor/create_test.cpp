@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "lockstep/base/error.h"
 #include "tests/support/failure.h"
 
@@ -44,7 +46,15 @@ TEST(Arange, StopsBelowItsEnd) {
   EXPECT_EQ(arange(1, 2, 0.25).to_vector(), (std::vector<float>{1, 1.25, 1.5, 1.75}));
   EXPECT_EQ(arange(3, 0, -2).to_vector(), (std::vector<float>{3, 1}));
   EXPECT_EQ(arange(3, 0).elements(), 0);
-  failure_of<UsageError>([] { arange(0, 1, 0); });
+}
+
+TEST(Arange, RefusesAStepOfZeroAndAnEndlessRange) {
+  const auto step = failure_of<UsageError>([] { arange(0, 1, 0); });
+  EXPECT_EQ(step.problem(), "arange: step is 0");
+  EXPECT_EQ(step.fix(), "give a positive or negative step");
+  const auto endless = failure_of<UsageError>([] { arange(0, HUGE_VAL); });
+  EXPECT_EQ(endless.problem(), "arange: from 0 to inf");
+  EXPECT_EQ(endless.fix(), "give a finite begin, end and step");
 }
 
 TEST(Create, RefusesShapesThatNoMemoryHolds) {

@@ -7,6 +7,7 @@
 #include "lockstep/tensor/create.h"
 #include "lockstep/tensor/views.h"
 #include "tests/support/failure.h"
+#include "tests/support/other_device.h"
 
 namespace lockstep {
 namespace {
@@ -68,12 +69,22 @@ TEST(Tensor, GivesItsOnlyElement) {
   EXPECT_EQ(full({1, 1}, 3, {.dtype = DType::i64}).item<int>(), 3);
   const auto error = failure_of<ShapeError>([] { (void)zeros({2, 3}).item(); });
   EXPECT_THAT(error.problem(), HasSubstr("item: shape [2, 3] has 6 elements"));
-  failure_of<ShapeError>([] { (void)zeros({0}).item(); });
+  EXPECT_THAT(failure_of<ShapeError>([] { (void)zeros({0}).item(); }).problem(),
+              HasSubstr("item: shape [0] has 0 elements"));
 }
 
 TEST(Tensor, RefusesAPointerOfAnotherType) {
   const auto error = failure_of<DTypeError>([] { (void)zeros({2}).data<double>(); });
   EXPECT_THAT(error.problem(), HasSubstr("f64 asked of a tensor of f32"));
+}
+
+TEST(Tensor, RefusesToReadElementsOfAnotherDevice) {
+  const Tensor x = tests::on_other_device(zeros({1}));
+  const auto refusal = [](const auto& read) { return failure_of<DeviceError>(read); };
+  EXPECT_EQ(refusal([&] { (void)x.item(); }).problem(), "item: the elements are on cuda:1");
+  EXPECT_EQ(refusal([&] { (void)x.to_vector(); }).problem(),
+            "to_vector: the elements are on cuda:1");
+  EXPECT_EQ(refusal([&] { (void)x.data<float>(); }).fix(), "copy the tensor to the cpu first");
 }
 
 TEST(Tensor, RefusesPositionsOutsideItsShape) {
@@ -84,8 +95,12 @@ TEST(Tensor, RefusesPositionsOutsideItsShape) {
               HasSubstr("index 3 on axis 1 of shape [2, 3]"));
   EXPECT_THAT(failure_of<ShapeError>([&] { (void)x.at({0}); }).problem(),
               HasSubstr("1 indices for shape [2, 3]"));
-  failure_of<ShapeError>([&] { (void)x.at({-1, 0}); });
-  failure_of<ShapeError>([&] { (void)x.size(2); });
+  EXPECT_THAT(failure_of<ShapeError>([&] {
+                (void)x.at({-1, 0});
+              }).problem(),
+              HasSubstr("index -1 on axis 0 of shape [2, 3]"));
+  EXPECT_THAT(failure_of<ShapeError>([&] { (void)x.size(2); }).problem(),
+              HasSubstr("size: axis 2 of a tensor with 2 axes"));
   EXPECT_EQ(x.size(-1), 3);
 }
 

@@ -11,6 +11,7 @@
 #include "lockstep/base/error.h"
 #include "lockstep/tensor/create.h"
 #include "tests/support/failure.h"
+#include "tests/support/other_device.h"
 
 namespace lockstep {
 namespace {
@@ -104,10 +105,9 @@ TEST(Views, ShareTheirElements) {
 
 TEST(Views, SayWhatDoesNotFit) {
   const Tensor x = numbered({2, 3, 4});
-  EXPECT_THAT(failure_of<ShapeError>([&] {
-                reshaped_view(x, {5, -1});
-              }).fix(),
-              HasSubstr("24 elements"));
+  const auto reshaped = failure_of<ShapeError>([&] { reshaped_view(x, {5, -1}); });
+  EXPECT_EQ(reshaped.problem(), "reshape: shape [2, 3, 4] to [5, -1]");
+  EXPECT_EQ(reshaped.fix(), "the new shape needs 24 elements");
   EXPECT_THAT(failure_of<ShapeError>([&] {
                 reshaped_view(permuted_view(x, {2, 1, 0}), {24});
               }).fix(),
@@ -116,9 +116,13 @@ TEST(Views, SayWhatDoesNotFit) {
                 permuted_view(x, {0, 0, 1});
               }).problem(),
               HasSubstr("permute: axes [0, 0, 1] for shape [2, 3, 4]"));
-  failure_of<ShapeError>([&] { permuted_view(x, {0, 1}); });
-  failure_of<ShapeError>([&] { sliced_view(x, 0, 0, 1, 0); });
-  failure_of<ShapeError>([&] { sliced_view(x, 3, 0, 1); });
+  EXPECT_THAT(failure_of<ShapeError>([&] {
+                permuted_view(x, {0, 1});
+              }).problem(),
+              HasSubstr("permute: axes [0, 1] for shape [2, 3, 4]"));
+  EXPECT_EQ(failure_of<ShapeError>([&] { sliced_view(x, 0, 0, 1, 0); }).problem(), "slice: step 0");
+  EXPECT_EQ(failure_of<ShapeError>([&] { sliced_view(x, 3, 0, 1); }).problem(),
+            "slice: axis 3 of a tensor with 3 axes");
   EXPECT_THAT(failure_of<ShapeError>([&] {
                 expanded_view(x, {2, 3, 8});
               }).problem(),
@@ -142,7 +146,16 @@ TEST(CopyElements, BroadcastsAndCountsAsAMutation) {
   copy_elements(tensor({1, 2, 3}), to);
   EXPECT_EQ(to.to_vector<int>(), (std::vector{1, 2, 3, 1, 2, 3}));
   EXPECT_GT(to.storage()->version(), before);
-  failure_of<ShapeError>([&] { copy_elements(zeros({2}), to); });
+}
+
+TEST(CopyElements, SaysWhatDoesNotFit) {
+  const Tensor to = zeros({2, 3});
+  EXPECT_EQ(failure_of<ShapeError>([&] { copy_elements(zeros({2}), to); }).problem(),
+            "expand: shape [2] to [2, 3]");
+  const Tensor far = tests::on_other_device(to);
+  const auto error = failure_of<DeviceError>([&] { copy_elements(far, to); });
+  EXPECT_EQ(error.problem(), "copy: from cuda:1 to cpu");
+  EXPECT_EQ(error.fix(), "use copied_to(x, device)");
 }
 
 }  // namespace

@@ -16,6 +16,7 @@
 #include "lockstep/optim/sgd.h"
 #include "lockstep/parallel/checkpoint.h"
 #include "tests/support/blobs.h"
+#include "tests/support/failure.h"
 #include "tests/support/scratch.h"
 #include "tests/support/thread_world.h"
 
@@ -239,7 +240,8 @@ TEST(Trainer, LeavesTheRanksTogetherAfterANotFiniteLossWhileTheyAgreeOnASignal) 
       const Tensor loss = cross_entropy(model(part.x), part.y);
       return ++calls == 5 ? loss * std::numeric_limits<double>::quiet_NaN() : loss;
     };
-    EXPECT_THROW(Trainer(model, sgd, world, options).fit(train, test), Error);
+    EXPECT_THAT(message_of([&] { Trainer(model, sgd, world, options).fit(train, test); }),
+                HasSubstr("step 5: the loss is nan"));
     EXPECT_FALSE(world.communicator().is_poisoned());
     world.communicator().barrier();
   });
@@ -257,8 +259,11 @@ TEST(Trainer, SavesInTheMiddleOfEpochsAndKeepsTheNewest) {
 
 TEST(Trainer, RefusesToSaveEveryNegativeSteps) {
   on_ranks(1, [](World& world) {
-    EXPECT_THROW(train_blobs(world, {.save_every = -1}), UsageError);
-    EXPECT_THROW(train_blobs(world, {.keep = -1}), UsageError);
+    const auto error = failure_of<UsageError>([&] { train_blobs(world, {.save_every = -1}); });
+    EXPECT_EQ(error.problem(), "Trainer: save_every -1, keep 2");
+    EXPECT_EQ(error.fix(), "give 0 (after epochs only; all) or more");
+    EXPECT_EQ(failure_of<UsageError>([&] { train_blobs(world, {.keep = -1}); }).problem(),
+              "Trainer: save_every 0, keep -1");
   });
 }
 
@@ -275,7 +280,11 @@ TEST(Trainer, FollowsASchedule) {
 }
 
 TEST(Trainer, RefusesNoEpochs) {
-  on_ranks(1, [](World& world) { EXPECT_THROW(train_blobs(world, {.epochs = 0}), UsageError); });
+  on_ranks(1, [](World& world) {
+    const auto error = failure_of<UsageError>([&] { train_blobs(world, {.epochs = 0}); });
+    EXPECT_THAT(error.problem(), HasSubstr("Trainer: 0 epochs, "));
+    EXPECT_THAT(error.fix(), HasSubstr("ask for at least one epoch"));
+  });
 }
 
 }  // namespace

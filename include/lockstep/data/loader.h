@@ -98,8 +98,8 @@ class Epoch {
  private:
   friend class Loader;
   struct Run;
-  explicit Epoch(std::unique_ptr<Run> run);
-  std::unique_ptr<Run> run_;
+  explicit Epoch(std::shared_ptr<Run> run);
+  std::shared_ptr<Run> run_;
 };
 
 }  // namespace lockstep::data

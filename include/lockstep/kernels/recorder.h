@@ -33,7 +33,6 @@ class Recording {
   Shared<core::Storage> renewed(const Shared<core::Storage>& storage);
 
   int calls() const;
-  std::size_t planned_bytes() const;
 
  private:
   std::unique_ptr<State> state_;
