@@ -98,6 +98,30 @@ template <class Out> struct ConvertStep {
   }
 };
 
+// Every element of out becomes one number.
+template <class Out> struct FillStep {
+  Walk<1> walk;
+  Out* out;
+  Out value;
+
+  LS_HD void operator()(std::uint32_t i) const {
+    std::int64_t at[1];
+    walk.find(i, at);
+    out[at[0]] = value;
+  }
+};
+
+template <class On> void fill_on(const On& on, const View& out, double value) {
+  with_type(out.dtype, [&]<class Out>(Out) {
+    for_pieces(sorted_loop<1>({&out}), [&](const Loop<1>& loop, const std::int64_t(&offsets)[1]) {
+      const Walk<1> walk = walk_of(loop, 1);
+      const auto number = math::converted<Out>(value);
+      on.for_steps(walk.steps, FillStep<Out>{walk, out.as<Out>() + offsets[0], number});
+      on.launched("copy", "fill");
+    });
+  });
+}
+
 // Rows and columns of a square that is transposed in fast memory.
 inline constexpr int tile = 32;
 
@@ -196,6 +220,7 @@ template <class On> void convert(const On& on, const Loop<2>& loop, CopyArgument
 
 // `on` has transpose<Bits>(TransposeArguments) too.
 template <class On> void copy_on(const On& on, const CopyCall& call) {
+  if (call.in.data == nullptr) return fill_on(on, call.out, call.scale);
   const bool is_plain = call.write == Write::store && call.scale == 1;
   const bool is_moved = is_plain && call.in.dtype == call.out.dtype;
   const auto out_bytes = static_cast<std::int64_t>(size_of(call.out.dtype));

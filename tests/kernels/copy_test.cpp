@@ -89,6 +89,19 @@ TEST_P(Copy, TransposesEveryTypeExact) {
   }
 }
 
+TEST_P(Copy, FillsAnyLayoutWithANumberExact) {
+  std::mt19937 generator(6);
+  for (const DType to : all_dtypes) {
+    for (const double value : {0.0, 1.0, 7.0}) {
+      const Shape sizes = testing::random_shape(generator);
+      Array out(to, sizes, testing::random_layout(generator, sizes.rank()));
+      out.fill(3);
+      run({.out = out.view(), .scale = value});
+      for (std::int64_t i = 0; i < out.count(); ++i) ASSERT_EQ(out.at(i), rounded(to, value));
+    }
+  }
+}
+
 TEST_P(Copy, KeepsLargeWholeNumbersExact) {
   const std::int64_t large = (std::int64_t{1} << 62) + 12345;
   std::int64_t in = large, out = 0;
