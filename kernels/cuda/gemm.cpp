@@ -12,7 +12,6 @@
 #include "kernels/cuda/families.h"
 #include "kernels/cuda/gemm_plan.h"
 #include "kernels/host.h"
-#include "kernels/math/pointwise.h"
 #include "lockstep/base/handle.h"
 
 namespace lockstep::kernels::cuda {
@@ -191,9 +190,7 @@ Algorithm algorithm_of(cublasLtHandle_t library, const Job& job, const Problem& 
   return known.emplace(problem.key(), asked(library, job, problem)).first->second;
 }
 
-// out (+)= a b + bias, for operands that are matrices and a row-major result.
-void multiply(const Launch& on, const GemmCall& call) {
-  const GemmPlan plan = gemm_plan(call);
+void multiply(const Launch& on, const GemmPlan& plan, const GemmCall& call) {
   const DType dtype = call.out.dtype;
   const Job job{
       operation_of(plan, dtype, call.bias.data), layout_of(plan.first, plan.batches, dtype),
@@ -222,77 +219,26 @@ void multiply(const Launch& on, const GemmCall& call) {
         "cublasLtMatmul");
 }
 
-View contiguous_like(const View& view, void* data) {
-  View result = view;
-  result.data = data;
-  std::int64_t step = 1;
-  for (int axis = view.rank() - 1; axis >= 0; --axis) {
-    result.strides[axis] = step;
-    step *= view.sizes[axis];
+class CublasLt final : public GemmParts {
+ public:
+  explicit CublasLt(const Launch& on) : on_(on) {}
+
+  core::Memory allocate(std::size_t bytes) override { return on_.memory.allocate(bytes); }
+  void copy(const CopyCall& call) override { cuda::copy(on_, call); }
+  void pointwise(const PointwiseCall& call) override { cuda::pointwise(on_, call); }
+  void multiply(const GemmPlan& plan, const GemmCall& call) override {
+    cuda::multiply(on_, plan, call);
   }
-  return result;
-}
 
-core::Memory memory_for(const Launch& on, const View& view) {
-  return on.memory.allocate(static_cast<std::size_t>(view.elements()) * size_of(view.dtype));
-}
-
-// Copies an operand that the library cannot read where it lies; `keep` owns the copy.
-void make_readable(const Launch& on, View& view, bool is_readable, core::Memory& keep) {
-  if (is_readable) return;
-  keep = memory_for(on, view);
-  const View copied = contiguous_like(view, keep->data());
-  copy(on, {.in = view, .out = copied});
-  view = copied;
-}
-
-OpId op_of(Activation activation) {
-  switch (activation) {
-    case Activation::relu:
-      return math::Pointwise::id_of<math::Relu>();
-    case Activation::gelu:
-      return math::Pointwise::id_of<math::Gelu>();
-    case Activation::tanh:
-      return math::Pointwise::id_of<math::Tanh>();
-    default:
-      return math::Pointwise::id_of<math::Sigmoid>();
-  }
-}
-
-// What the library cannot do while it writes: an activation, or any other layout of the result.
-void finish(const Launch& on, const View& product, const GemmCall& call) {
-  if (call.activation == Activation::none) {
-    return copy(on, {.write = call.write, .in = product, .out = call.out});
-  }
-  PointwiseCall activate{.op = op_of(call.activation), .write = call.write, .out = call.out};
-  activate.in[0] = product;
-  pointwise(on, activate);
-}
+ private:
+  const Launch& on_;
+};
 
 }  // namespace
 
 void gemm(const Launch& on, const GemmCall& call) {
-  if (call.out.elements() == 0) return;
-  if (call.a.sizes[call.a.rank() - 1] == 0) {
-    fail("gemm: the inner size is 0, which the CUDA backend cannot multiply yet",
-         "leave the empty product out");
-  }
-  core::Memory a_copy, b_copy, bias_copy, result;
-  GemmCall plain = call;
-  make_readable(on, plain.a, is_matrix(call.a), a_copy);
-  make_readable(on, plain.b, is_matrix(call.b), b_copy);
-  if (call.bias.data != nullptr)
-    make_readable(on, plain.bias, call.bias.is_contiguous(), bias_copy);
-  plain.activation = Activation::none;
-  const bool has_activation = call.activation != Activation::none;
-  const bool is_in_place = is_row_major(call.out) && !(has_activation && call.write == Write::add);
-  if (!is_in_place) {
-    result = memory_for(on, call.out);
-    plain.out = contiguous_like(call.out, result->data());
-    plain.write = Write::store;
-  }
-  multiply(on, plain);
-  if (has_activation || !is_in_place) finish(on, plain.out, call);
+  CublasLt parts(on);
+  gemm_with(parts, call);
 }
 
 }  // namespace lockstep::kernels::cuda

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 
+#include "lockstep/core/allocator.h"
 #include "lockstep/kernels/calls.h"
 
 namespace lockstep::kernels::cuda {
@@ -34,5 +35,20 @@ bool is_row_major(const View& view);
 
 // The plan of a call whose operands are matrices and whose result is row-major.
 GemmPlan gemm_plan(const GemmCall& call);
+
+// What a matrix product is made of.
+class GemmParts {
+ public:
+  virtual ~GemmParts() = default;
+  virtual core::Memory allocate(std::size_t bytes) = 0;
+  virtual void copy(const CopyCall& call) = 0;
+  virtual void pointwise(const PointwiseCall& call) = 0;
+  // out (+)= a b + bias, as planned; the bias is contiguous, and no activation is asked for.
+  virtual void multiply(const GemmPlan& plan, const GemmCall& call) = 0;
+};
+
+// Any call. Operands that a library cannot read where they lie are copied, and activations are a
+// pass of their own.
+void gemm_with(GemmParts& parts, const GemmCall& call);
 
 }  // namespace lockstep::kernels::cuda
