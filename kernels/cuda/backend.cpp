@@ -27,13 +27,13 @@ class CudaBackend final : public Backend {
   void random(const RandomCall& call, Stream& s) override { cuda::random(on(s), call); }
   void update(const UpdateCall& call, Stream& s) override { cuda::update(on(s), call); }
   void copy(const CopyCall& call, Stream& s) override { cuda::copy(on(s), call); }
+  void pool(const PoolCall& call, Stream& s) override { cuda::pool(on(s), call); }
+  void gather(const GatherCall& call, Stream& s) override { cuda::gather(on(s), call); }
+  void scatter_add(const GatherCall& call, Stream& s) override { cuda::scatter_add(on(s), call); }
+  void pick(const PickCall& call, Stream& s) override { cuda::pick(on(s), call); }
 
   void conv(const ConvCall&, Stream&) override { absent("conv"); }
-  void pool(const PoolCall&, Stream&) override { absent("pool"); }
   void batch_norm(const BatchNormCall&, Stream&) override { absent("batch_norm"); }
-  void gather(const GatherCall&, Stream&) override { absent("gather"); }
-  void scatter_add(const GatherCall&, Stream&) override { absent("scatter_add"); }
-  void pick(const PickCall&, Stream&) override { absent("pick"); }
   void fold(const FoldCall&, Stream&) override { absent("fold"); }
 
  private:

@@ -4,7 +4,9 @@
 #include <type_traits>
 
 #include "kernels/cuda/gemm_plan.h"
+#include "kernels/cuda/index.h"
 #include "kernels/cuda/pointwise.h"
+#include "kernels/cuda/pool.h"
 #include "kernels/cuda/random.h"
 #include "kernels/cuda/reduce.h"
 #include "kernels/cuda/rows.h"
@@ -82,17 +84,19 @@ class HostCudaBackend final : public Backend {
   void random(const RandomCall& call, Stream&) override { cuda::random_on(HostCuda{}, call); }
   void update(const UpdateCall& call, Stream&) override { cuda::update_on(HostCuda{}, call); }
   void copy(const CopyCall& call, Stream&) override { cuda::copy_on(HostCuda{}, call); }
+  void pool(const PoolCall& call, Stream&) override { cuda::pool_on(HostCuda{}, call); }
+  void gather(const GatherCall& call, Stream&) override { cuda::gather_on(HostCuda{}, call); }
+  void scatter_add(const GatherCall& call, Stream&) override {
+    cuda::scatter_add_on(HostCuda{}, call);
+  }
+  void pick(const PickCall& call, Stream&) override { cuda::pick_on(HostCuda{}, call); }
 
   void gemm(const GemmCall& call, Stream&) override {
     HostGemm parts;
     cuda::gemm_with(parts, call);
   }
   void conv(const ConvCall&, Stream&) override { absent(); }
-  void pool(const PoolCall&, Stream&) override { absent(); }
   void batch_norm(const BatchNormCall&, Stream&) override { absent(); }
-  void gather(const GatherCall&, Stream&) override { absent(); }
-  void scatter_add(const GatherCall&, Stream&) override { absent(); }
-  void pick(const PickCall&, Stream&) override { absent(); }
   void fold(const FoldCall&, Stream&) override { absent(); }
 };
 
