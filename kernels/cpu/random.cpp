@@ -1,5 +1,6 @@
+#include "kernels/math/random.h"
+
 #include <cmath>
-#include <limits>
 
 #include "kernels/cpu/convert.h"
 #include "kernels/cpu/families.h"
@@ -56,22 +57,6 @@ void fill_words(const core::RngKey& key, std::int64_t first, std::int64_t count,
   }
 }
 
-// The largest value of T below `bound`.
-template <class T> Real<T> just_below(double bound) {
-  using A = Real<T>;
-  A value = static_cast<A>(bound);
-  if constexpr (!is_half<T>) {
-    return static_cast<double>(value) < bound
-               ? value
-               : std::nextafter(value, -std::numeric_limits<A>::infinity());
-  } else {
-    A step = std::nextafter(value, -std::numeric_limits<A>::infinity());
-    while (static_cast<double>(converted<A>(T(step))) >= bound)
-      step -= std::abs(value) * A(0x1p-12) + A(0x1p-26);
-    return converted<A>(T(step));
-  }
-}
-
 // The loops below run over whole blocks of lanes, so that an element's bits do not depend on where
 // a call ends.
 
@@ -79,31 +64,23 @@ template <class A>
 void uniforms(const std::uint32_t* words, A* out, std::int64_t n, A low, A width, A most) {
   n = whole_blocks(n);
   LS_SIMD
-  for (std::int64_t i = 0; i < n; ++i) {
-    const A unit = static_cast<A>(static_cast<std::int32_t>(words[i] >> 8)) * A(0x1p-24);
-    const A value = low + width * unit;
-    out[i] = value > most ? most : value;
-  }
+  for (std::int64_t i = 0; i < n; ++i) out[i] = math::uniform(words[i], low, width, most);
 }
 
-// Box, Muller, "A note on the generation of random normal deviates", 1958: words 2k and 2k + 1 make
-// elements 2k (cosine) and 2k + 1 (sine).
 template <class A>
 void normals(const std::uint32_t* words, A* out, std::int64_t n, A mean, A deviation) {
   const std::int64_t pairs = whole_blocks(n) / 2;
   alignas(64) A units[block], radius[block / 2], sine[block / 2], cosine[block / 2];
   A *const unit = units, *const angle = units + block / 2;
   for (std::int64_t i = 0; i < pairs; ++i) {
-    unit[i] = (static_cast<A>(words[2 * i]) + A(0.5)) * A(0x1p-32);
-    angle[i] = static_cast<A>(static_cast<std::int32_t>(words[2 * i + 1] >> 8)) *
-               A(0x1p-24 * 6.283185307179586476925);
+    unit[i] = math::radius_unit<A>(words[2 * i]);
+    angle[i] = math::angle<A>(words[2 * i + 1]);
   }
   const std::int64_t padded = whole_blocks(pairs + lane_block - 1);
   std::fill(unit + pairs, unit + padded, A(1));
   std::fill(angle + pairs, angle + padded, A(0));
   LS_SIMD
-  for (std::int64_t i = 0; i < padded; ++i)
-    radius[i] = deviation * std::sqrt(A(-2) * std::log(unit[i]));
+  for (std::int64_t i = 0; i < padded; ++i) radius[i] = math::radius(unit[i], deviation);
   LS_SIMD
   for (std::int64_t i = 0; i < padded; ++i) sine[i] = std::sin(angle[i]);
   LS_SIMD
@@ -123,7 +100,7 @@ template <class T> class Job {
       : call_(call), has_input_(call.op == RandomOp::dropout), most_(A(0)) {
     loop_ = loop_over<2>({&call.out, has_input_ ? &call.in : &call.out});
     loop_.merge();
-    if (call.op == RandomOp::uniform) most_ = just_below<T>(call.b);
+    if (call.op == RandomOp::uniform) most_ = math::just_below<T>(call.b);
   }
 
   void run() const {
@@ -165,8 +142,7 @@ template <class T> class Job {
       load_run(call_.in.template as<T>() + at[1], loop_.inner_stride(1), values + done, count);
       done += count;
     });
-    const double bound = std::ceil(call_.a * 0x1p32);
-    const auto threshold = static_cast<std::uint64_t>(bound);
+    const std::uint64_t threshold = math::dropout_threshold(call_.a);
     const A scale = static_cast<A>(1 / (1 - call_.a));
     LS_SIMD
     for (std::int64_t i = 0; i < n; ++i)

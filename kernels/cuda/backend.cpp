@@ -21,19 +21,19 @@ class CudaBackend final : public Backend {
   CudaBackend(DeviceContext& device, core::Allocator& memory) : device_(device), memory_(memory) {}
 
   void pointwise(const PointwiseCall& call, Stream& s) override { cuda::pointwise(on(s), call); }
+  void rows(const RowsCall& call, Stream& s) override { cuda::rows(on(s), call); }
+  void reduce(const ReduceCall& call, Stream& s) override { cuda::reduce(on(s), call); }
+  void gemm(const GemmCall& call, Stream& s) override { cuda::gemm(on(s), call); }
+  void random(const RandomCall& call, Stream& s) override { cuda::random(on(s), call); }
+  void update(const UpdateCall& call, Stream& s) override { cuda::update(on(s), call); }
   void copy(const CopyCall& call, Stream& s) override { cuda::copy(on(s), call); }
+  void pool(const PoolCall& call, Stream& s) override { cuda::pool(on(s), call); }
+  void gather(const GatherCall& call, Stream& s) override { cuda::gather(on(s), call); }
+  void scatter_add(const GatherCall& call, Stream& s) override { cuda::scatter_add(on(s), call); }
+  void pick(const PickCall& call, Stream& s) override { cuda::pick(on(s), call); }
 
-  void rows(const RowsCall&, Stream&) override { absent("rows"); }
-  void reduce(const ReduceCall&, Stream&) override { absent("reduce"); }
-  void gemm(const GemmCall&, Stream&) override { absent("gemm"); }
   void conv(const ConvCall&, Stream&) override { absent("conv"); }
-  void pool(const PoolCall&, Stream&) override { absent("pool"); }
   void batch_norm(const BatchNormCall&, Stream&) override { absent("batch_norm"); }
-  void gather(const GatherCall&, Stream&) override { absent("gather"); }
-  void scatter_add(const GatherCall&, Stream&) override { absent("scatter_add"); }
-  void pick(const PickCall&, Stream&) override { absent("pick"); }
-  void random(const RandomCall&, Stream&) override { absent("random"); }
-  void update(const UpdateCall&, Stream&) override { absent("update"); }
   void fold(const FoldCall&, Stream&) override { absent("fold"); }
 
  private:

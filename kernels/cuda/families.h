@@ -20,5 +20,14 @@ struct Launch {
 
 void pointwise(const Launch& on, const PointwiseCall& call);
 void copy(const Launch& on, const CopyCall& call);
+void rows(const Launch& on, const RowsCall& call);
+void reduce(const Launch& on, const ReduceCall& call);
+void random(const Launch& on, const RandomCall& call);
+void update(const Launch& on, const UpdateCall& call);
+void gemm(const Launch& on, const GemmCall& call);
+void pool(const Launch& on, const PoolCall& call);
+void gather(const Launch& on, const GatherCall& call);
+void scatter_add(const Launch& on, const GatherCall& call);
+void pick(const Launch& on, const PickCall& call);
 
 }  // namespace lockstep::kernels::cuda

@@ -1,7 +1,10 @@
-#include "kernels/cuda/pointwise.cuh"
+#include "kernels/cuda/gpu.cuh"
+#include "kernels/cuda/pointwise.h"
 
 namespace lockstep::kernels::cuda {
 
-template bool pointwise_of<bfloat16>(const Launch& on, const PointwiseCall& call);
+bool pointwise_bf16(const Launch& on, const PointwiseCall& call) {
+  return pointwise_on<bfloat16>(Gpu{on}, call);
+}
 
 }  // namespace lockstep::kernels::cuda

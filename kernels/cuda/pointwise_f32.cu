@@ -1,7 +1,10 @@
-#include "kernels/cuda/pointwise.cuh"
+#include "kernels/cuda/gpu.cuh"
+#include "kernels/cuda/pointwise.h"
 
 namespace lockstep::kernels::cuda {
 
-template bool pointwise_of<float>(const Launch& on, const PointwiseCall& call);
+bool pointwise_f32(const Launch& on, const PointwiseCall& call) {
+  return pointwise_on<float>(Gpu{on}, call);
+}
 
 }  // namespace lockstep::kernels::cuda

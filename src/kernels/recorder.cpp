@@ -30,11 +30,6 @@ std::size_t extent(const View& view) {
   return static_cast<std::size_t>(last + 1) * size_of(view.dtype);
 }
 
-bool is_one_number(const View& view) {
-  return std::all_of(view.strides.begin(), view.strides.end(),
-                     [](std::int64_t stride) { return stride == 0; });
-}
-
 template <class Call, void (Backend::*family)(const Call&, core::Stream&)>
 void run_call(const Replay& replay, const Step& step) {
   (replay.backend.*family)(replay.recording.at<Call>(step.position), replay.stream);
@@ -101,21 +96,16 @@ struct Recorder::State {
     return true;
   }
 
-  // Appends a call; `unknown(view, position)` is asked about memory that is no tensor's.
+  // Appends a call; `unknown()` is asked about memory that is no tensor's.
   template <class Call, class Unknown> std::size_t add_call(Call call, const Unknown& unknown) {
     const std::size_t position = append(call);
     each_view(call, [&](View& view) {
       const auto within = static_cast<std::size_t>(reinterpret_cast<std::byte*>(&view.data) -
                                                    reinterpret_cast<std::byte*>(&call));
-      if (!add_operand(view, position + within)) unknown(view, position + within);
+      if (!add_operand(view, position + within)) unknown();
     });
     ++recording->calls;
     return position;
-  }
-
-  void add_constant(const View& number, std::size_t position) {
-    recording->constant_pointers.emplace_back(position, recording->constants.size());
-    std::memcpy(&recording->constants.emplace_back(), number.data, size_of(number.dtype));
   }
 
   void plan_memory();
@@ -151,14 +141,8 @@ class Recorder::RecordingBackend final : public Backend {
   void batch_norm(const BatchNormCall& call, core::Stream& s) override {
     add<BatchNormCall, &Backend::batch_norm>("a batch normalisation", call, s);
   }
-  // A fill reads its number from the host's stack.
   void copy(const CopyCall& call, core::Stream& s) override {
-    real_.copy(call, s);
-    const std::size_t position = state_.add_call(call, [&](const View& view, std::size_t pointer) {
-      if (!is_one_number(view)) refuse("a copy", no_tensor);
-      state_.add_constant(view, pointer);
-    });
-    state_.recording->steps.push_back({&run_call<CopyCall, &Backend::copy>, position});
+    add<CopyCall, &Backend::copy>("a copy", call, s);
   }
   void gather(const GatherCall& call, core::Stream& s) override {
     add<GatherCall, &Backend::gather>("a gather", call, s);
@@ -193,8 +177,7 @@ class Recorder::RecordingBackend final : public Backend {
   template <class Call, void (Backend::*family)(const Call&, core::Stream&)>
   void add(const char* name, const Call& call, core::Stream& s) {
     (real_.*family)(call, s);
-    const std::size_t position =
-        state_.add_call(call, [&](const View&, std::size_t) { refuse(name, no_tensor); });
+    const std::size_t position = state_.add_call(call, [&] { refuse(name, no_tensor); });
     state_.recording->steps.push_back({&run_call<Call, family>, position});
   }
 
@@ -302,9 +285,6 @@ void Recorder::State::resolve_pointers() {
   recording->keys.resize(recording->key_pointers.size());
   for (std::size_t i = 0; i < recording->keys.size(); ++i) {
     recording->at<const void*>(recording->key_pointers[i].first) = &recording->keys[i];
-  }
-  for (const auto& [position, number] : recording->constant_pointers) {
-    recording->at<const void*>(position) = &recording->constants[number];
   }
 }
 

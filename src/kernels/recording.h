@@ -54,8 +54,6 @@ struct Recording::State {
   std::vector<Step> steps;
   std::vector<Operand> operands;           // in the order of their slots, once finished
   std::vector<std::size_t> first_operand;  // of each slot, and one more
-  std::vector<double> constants;           // what fills write
-  std::vector<std::pair<std::size_t, std::size_t>> constant_pointers;  // position, constant
   std::vector<core::RngKey> keys;
   std::vector<std::pair<std::size_t, std::uint32_t>> key_pointers;  // position, ordinal
   std::uint32_t ordinals = 0;                                       // that the calls use up

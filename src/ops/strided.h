@@ -75,8 +75,7 @@ inline View part_of(View whole, int axis, std::int64_t begin, std::int64_t count
 
 // Writes `value` everywhere.
 inline void fill(kernels::Backend& on, core::Stream& s, const View& out, double value) {
-  const View number{&value, DType::f64, {}, {}};
-  on.copy({.in = broadcast_view(number, out.sizes), .out = out}, s);
+  on.copy({.out = out, .scale = value}, s);
 }
 
 // out (+)= scale * the sum of `wide` over the axes that out's shape was broadcast along.

@@ -4,7 +4,7 @@
 #include <limits>
 
 #include "lockstep/core/parallel_for.h"
-#include "lockstep/kernels/registry.h"
+#include "tests/support/kernel_test.h"
 #include "tests/support/random_views.h"
 
 namespace lockstep::kernels {
@@ -16,7 +16,10 @@ using testing::Operand;
 using testing::random_int;
 using testing::tolerance_of;
 
-void run(const CopyCall& call) { backend({}).copy(call, core::current_stream({})); }
+class Copy : public testing::KernelTest {};
+INSTANTIATE_TEST_SUITE_P(Backends, Copy, testing::all_kernels, testing::name_of);
+
+void run(const CopyCall& call) { Copy::backend().copy(call, core::current_stream({})); }
 
 // A value that every type holds, as `to` holds it.
 double rounded(DType to, double value) {
@@ -25,7 +28,7 @@ double rounded(DType to, double value) {
   return one.at(0);
 }
 
-TEST(Copy, ConvertsBetweenAllTypesOnAnyLayoutExact) {
+TEST_P(Copy, ConvertsBetweenAllTypesOnAnyLayoutExact) {
   std::mt19937 generator(1);
   for (const DType from : all_dtypes) {
     for (const DType to : all_dtypes) {
@@ -44,7 +47,7 @@ TEST(Copy, ConvertsBetweenAllTypesOnAnyLayoutExact) {
   }
 }
 
-TEST(Copy, ScalesAndAdds) {
+TEST_P(Copy, ScalesAndAdds) {
   std::mt19937 generator(2);
   for (const DType from :
        {DType::f64, DType::f32, DType::f16, DType::bf16, DType::u8, DType::i32}) {
@@ -70,7 +73,7 @@ TEST(Copy, ScalesAndAdds) {
 }
 
 // Every pair of axes swapped, sizes around the blocks of the transpose.
-TEST(Copy, TransposesEveryTypeExact) {
+TEST_P(Copy, TransposesEveryTypeExact) {
   std::mt19937 generator(3);
   for (const DType dtype : all_dtypes) {
     for (int repeat = 0; repeat < 30; ++repeat) {
@@ -86,7 +89,20 @@ TEST(Copy, TransposesEveryTypeExact) {
   }
 }
 
-TEST(Copy, KeepsLargeWholeNumbersExact) {
+TEST_P(Copy, FillsAnyLayoutWithANumberExact) {
+  std::mt19937 generator(6);
+  for (const DType to : all_dtypes) {
+    for (const double value : {0.0, 1.0, 7.0}) {
+      const Shape sizes = testing::random_shape(generator);
+      Array out(to, sizes, testing::random_layout(generator, sizes.rank()));
+      out.fill(3);
+      run({.out = out.view(), .scale = value});
+      for (std::int64_t i = 0; i < out.count(); ++i) ASSERT_EQ(out.at(i), rounded(to, value));
+    }
+  }
+}
+
+TEST_P(Copy, KeepsLargeWholeNumbersExact) {
   const std::int64_t large = (std::int64_t{1} << 62) + 12345;
   std::int64_t in = large, out = 0;
   View from, to;
@@ -97,7 +113,7 @@ TEST(Copy, KeepsLargeWholeNumbersExact) {
   EXPECT_EQ(out, large);
 }
 
-TEST(Copy, KeepsNanInHalvesAtEveryPlace) {
+TEST_P(Copy, KeepsNanInHalvesAtEveryPlace) {
   const double nan = std::numeric_limits<double>::quiet_NaN();
   for (const DType from : {DType::f64, DType::f32, DType::f16, DType::bf16}) {
     for (const DType to : {DType::f64, DType::f32, DType::f16, DType::bf16}) {
@@ -115,7 +131,7 @@ TEST(Copy, KeepsNanInHalvesAtEveryPlace) {
   }
 }
 
-TEST(Copy, BitsDoNotDependOnTheNumberOfThreadsExact) {
+TEST_P(Copy, BitsDoNotDependOnTheNumberOfThreadsExact) {
   std::mt19937 generator(4);
   Array in(DType::f32, {3, 200, 301});
   in.fill_random(generator);

@@ -7,8 +7,8 @@
 #include <ostream>
 
 #include "lockstep/core/parallel_for.h"
-#include "lockstep/kernels/registry.h"
 #include "tests/support/arrays.h"
+#include "tests/support/kernel_test.h"
 
 namespace lockstep::kernels {
 namespace {
@@ -82,6 +82,13 @@ std::vector<double> expected(const Case& c, const Array& a, const Array& b, cons
   return result;
 }
 
+class Gemm : public testing::KernelTest {
+ protected:
+  void TearDown() override { core::use_threads(1); }
+  std::mt19937 random_{11};
+};
+INSTANTIATE_TEST_SUITE_P(Backends, Gemm, testing::all_kernels, testing::name_of);
+
 void check(const Case& c, std::mt19937& random) {
   SCOPED_TRACE(::testing::Message() << c);
   core::use_threads(c.threads);
@@ -96,7 +103,7 @@ void check(const Case& c, std::mt19937& random) {
                 .b = b.view(),
                 .out = out.view()};
   if (c.has_bias) call.bias = bias.view();
-  backend({}).gemm(call, core::current_stream({}));
+  Gemm::backend().gemm(call, core::current_stream({}));
   for (std::int64_t i = 0; i < out.count(); ++i) {
     const double wanted = want[static_cast<std::size_t>(i)];
     ASSERT_NEAR(out.at(i), wanted, testing::tolerance(c.dtype, c.depth, wanted)) << "element " << i;
@@ -127,20 +134,14 @@ Case random_case(std::mt19937& random) {
   return c;
 }
 
-class Gemm : public ::testing::Test {
- protected:
-  void TearDown() override { core::use_threads(1); }
-  std::mt19937 random_{11};
-};
-
-TEST_F(Gemm, AgreesWithItsDefinitionOnRandomShapesAndLayouts) {
+TEST_P(Gemm, AgreesWithItsDefinitionOnRandomShapesAndLayouts) {
   for (int i = 0; i < 300; ++i) {
     check(random_case(random_), random_);
     if (HasFatalFailure()) return;
   }
 }
 
-TEST_F(Gemm, AgreesWithItsDefinitionBeyondOneBlock) {
+TEST_P(Gemm, AgreesWithItsDefinitionBeyondOneBlock) {
   check({.rows = 130, .columns = 450, .depth = 800, .has_bias = true}, random_);
   check({.rows = 40,
          .columns = 1030,
@@ -159,24 +160,26 @@ TEST_F(Gemm, AgreesWithItsDefinitionBeyondOneBlock) {
         random_);
 }
 
-TEST_F(Gemm, GivesTheSameBitsOnAnyNumberOfThreadsExactly) {
+TEST_P(Gemm, GivesTheSameBitsOnAnyNumberOfThreadsExactly) {
   Array a(DType::f32, {70, 500}), b(DType::f32, {500, 90}), alone(DType::f32, {70, 90}),
       shared(DType::f32, {70, 90});
   a.fill_random(random_);
   b.fill_random(random_);
-  backend({}).gemm({.a = a.view(), .b = b.view(), .out = alone.view()}, core::current_stream({}));
+  Gemm::backend().gemm({.a = a.view(), .b = b.view(), .out = alone.view()},
+                       core::current_stream({}));
   core::use_threads(4);
-  backend({}).gemm({.a = a.view(), .b = b.view(), .out = shared.view()}, core::current_stream({}));
+  Gemm::backend().gemm({.a = a.view(), .b = b.view(), .out = shared.view()},
+                       core::current_stream({}));
   EXPECT_EQ(alone.bytes(), shared.bytes());
 }
 
-TEST_F(Gemm, LetsNanThroughRelu) {
+TEST_P(Gemm, LetsNanThroughRelu) {
   for (const DType dtype : {DType::f64, DType::f32, DType::bf16, DType::f16}) {
     Array a(dtype, {2, 3}), b(dtype, {3, 2}), out(dtype, {2, 2});
     a.fill(1);
     b.fill(-1);
     a.set(0, std::nan(""));
-    backend({}).gemm(
+    Gemm::backend().gemm(
         {.activation = Activation::relu, .a = a.view(), .b = b.view(), .out = out.view()},
         core::current_stream({}));
     EXPECT_TRUE(std::isnan(out.at(0)) && std::isnan(out.at(1))) << name_of(dtype);
@@ -184,7 +187,7 @@ TEST_F(Gemm, LetsNanThroughRelu) {
   }
 }
 
-TEST_F(Gemm, RepacksKeptWeightsWhenTheirVersionOrTheOtherShapesChange) {
+TEST_P(Gemm, RepacksKeptWeightsWhenTheirVersionOrTheOtherShapesChange) {
   for (const DType dtype : {DType::f32, DType::bf16}) {
     Array b(dtype, {70, 50});
     for (std::uint64_t version = 1; version < 4; ++version) {
@@ -194,12 +197,12 @@ TEST_F(Gemm, RepacksKeptWeightsWhenTheirVersionOrTheOtherShapesChange) {
         Array a(dtype, {rows, 70}), out(dtype, {rows, 50});
         a.fill_random(random_, -1, 1);
         const std::vector<double> want = expected(c, a, b, {}, out);
-        backend({}).gemm({.a = a.view(),
-                          .b = b.view(),
-                          .out = out.view(),
-                          .weight_key = 54321,
-                          .weight_version = version},
-                         core::current_stream({}));
+        Gemm::backend().gemm({.a = a.view(),
+                              .b = b.view(),
+                              .out = out.view(),
+                              .weight_key = 54321,
+                              .weight_version = version},
+                             core::current_stream({}));
         for (std::int64_t i = 0; i < out.count(); ++i) {
           const double wanted = want[static_cast<std::size_t>(i)];
           ASSERT_NEAR(out.at(i), wanted, testing::tolerance(dtype, c.depth, wanted));

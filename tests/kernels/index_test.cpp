@@ -2,8 +2,7 @@
 
 #include <cmath>
 
-#include "lockstep/core/parallel_for.h"
-#include "lockstep/kernels/registry.h"
+#include "tests/support/kernel_test.h"
 #include "tests/support/random_views.h"
 
 namespace lockstep::kernels {
@@ -12,6 +11,9 @@ namespace {
 using testing::Array;
 using testing::is_near;
 using testing::random_int;
+
+class Index : public testing::KernelTest {};
+INSTANTIATE_TEST_SUITE_P(Backends, Index, testing::all_kernels, testing::name_of);
 
 Array random_index(std::mt19937& generator, std::int64_t n, std::int64_t below) {
   Array index(DType::i64, {n}, {.gap = random_int(generator, 1, 2)});
@@ -26,7 +28,7 @@ Shape with_first(Shape shape, std::int64_t n) {
   return shape;
 }
 
-TEST(Gather, TakesTheEntriesOfAnyTypeAndLayoutExact) {
+TEST_P(Index, GatherTakesTheEntriesOfAnyTypeAndLayoutExact) {
   std::mt19937 generator(1);
   for (const DType dtype : all_dtypes) {
     for (int repeat = 0; repeat < 20; ++repeat) {
@@ -37,8 +39,8 @@ TEST(Gather, TakesTheEntriesOfAnyTypeAndLayoutExact) {
       table.fill_random(generator, 0, 100);
       Array rows(dtype, with_first(sizes, n), testing::random_layout(generator, sizes.rank()));
       const Array index = random_index(generator, n, sizes[0]);
-      backend({}).gather({.table = table.view(), .index = index.view(), .rows = rows.view()},
-                         core::current_stream({}));
+      Index::backend().gather({.table = table.view(), .index = index.view(), .rows = rows.view()},
+                              core::current_stream({}));
       const std::int64_t each = n > 0 ? rows.count() / n : 0;
       for (std::int64_t i = 0; i < rows.count(); ++i) {
         ASSERT_EQ(rows.at(i),
@@ -48,7 +50,7 @@ TEST(Gather, TakesTheEntriesOfAnyTypeAndLayoutExact) {
   }
 }
 
-TEST(ScatterAdd, AddsInTheOrderOfTheIndex) {
+TEST_P(Index, ScatterAddAddsInTheOrderOfTheIndex) {
   std::mt19937 generator(2);
   for (const DType dtype : {DType::f64, DType::f32, DType::f16, DType::bf16, DType::i32}) {
     for (int repeat = 0; repeat < 20; ++repeat) {
@@ -67,15 +69,37 @@ TEST(ScatterAdd, AddsInTheOrderOfTheIndex) {
         const std::int64_t place = static_cast<std::int64_t>(index.at(i / each)) * each + i % each;
         expected.set(place, expected.at(place) + rows.at(i));
       }
-      backend({}).scatter_add({.table = table.view(), .index = index.view(), .rows = rows.view()},
-                              core::current_stream({}));
+      Index::backend().scatter_add(
+          {.table = table.view(), .index = index.view(), .rows = rows.view()},
+          core::current_stream({}));
       for (std::int64_t i = 0; i < table.count(); ++i)
         ASSERT_EQ(table.at(i), expected.at(i)) << name_of(dtype);
     }
   }
 }
 
-TEST(Pick, PutsTheGradientWhereTheIndexSays) {
+// Many rows for few entries, which are longer than a warp's, and one entry that all rows go to.
+TEST_P(Index, ScatterAddKeepsTheOrderOfManyRowsExact) {
+  std::mt19937 generator(4);
+  for (const std::int64_t entries : {1, 3, 400}) {
+    const std::int64_t n = 700, each = entries == 3 ? 600 : 5;
+    Array table(DType::f32, {entries, each}), rows(DType::f32, {n, each});
+    rows.fill_random(generator);
+    const Array index = random_index(generator, n, entries);
+    std::vector<float> expected(static_cast<std::size_t>(entries * each), 0.0F);
+    for (std::int64_t i = 0; i < rows.count(); ++i) {
+      const auto entry = static_cast<std::int64_t>(index.at(i / each));
+      expected[static_cast<std::size_t>(entry * each + i % each)] += static_cast<float>(rows.at(i));
+    }
+    Index::backend().scatter_add(
+        {.table = table.view(), .index = index.view(), .rows = rows.view()},
+        core::current_stream({}));
+    for (std::int64_t i = 0; i < table.count(); ++i)
+      ASSERT_EQ(table.at(i), expected[static_cast<std::size_t>(i)]);
+  }
+}
+
+TEST_P(Index, PickPutsTheGradientWhereTheIndexSays) {
   std::mt19937 generator(3);
   for (const DType dtype : {DType::f64, DType::f32, DType::f16, DType::bf16}) {
     for (const Write write : {Write::store, Write::add}) {
@@ -92,7 +116,7 @@ TEST(Pick, PutsTheGradientWhereTheIndexSays) {
         Array index(DType::i64, one);
         for (std::int64_t i = 0; i < index.count(); ++i)
           index.set(i, random_int(generator, 0, static_cast<int>(sizes[axis]) - 1));
-        backend({}).pick(
+        Index::backend().pick(
             {.write = write, .axis = axis, .index = index.view(), .g = g.view(), .out = out.view()},
             core::current_stream({}));
         std::int64_t inner = 1;

@@ -6,7 +6,7 @@
 #include <limits>
 
 #include "lockstep/core/parallel_for.h"
-#include "lockstep/kernels/registry.h"
+#include "tests/support/kernel_test.h"
 #include "tests/support/random_views.h"
 
 namespace lockstep::kernels {
@@ -20,7 +20,12 @@ using testing::tolerance_of;
 
 constexpr DType floating[] = {DType::f64, DType::f32, DType::f16, DType::bf16};
 
-void run(const PointwiseCall& call) { backend({}).pointwise(call, core::current_stream({})); }
+class Pointwise : public testing::KernelTest {};
+INSTANTIATE_TEST_SUITE_P(Backends, Pointwise, testing::all_kernels, testing::name_of);
+
+void run(const PointwiseCall& call) {
+  Pointwise::backend().pointwise(call, core::current_stream({}));
+}
 
 int inputs_of(OpId op) {
   int inputs = 0;
@@ -95,7 +100,7 @@ void expect_right(std::mt19937& generator, OpId op, Pass pass, DType dtype) {
   }
 }
 
-TEST(Pointwise, EveryOpAgreesWithItsDefinitionOnAnyLayout) {
+TEST_P(Pointwise, EveryOpAgreesWithItsDefinitionOnAnyLayout) {
   std::mt19937 generator(1);
   for (std::size_t op = 0; op < math::Pointwise::size; ++op) {
     const auto id = static_cast<OpId>(op);
@@ -109,7 +114,7 @@ TEST(Pointwise, EveryOpAgreesWithItsDefinitionOnAnyLayout) {
   }
 }
 
-TEST(Pointwise, IntegersAreAddedSubtractedMultipliedAndNegatedExact) {
+TEST_P(Pointwise, IntegersAreAddedSubtractedMultipliedAndNegatedExact) {
   std::mt19937 generator(2);
   const OpId ops[] = {math::Pointwise::id_of<math::Add>(), math::Pointwise::id_of<math::Sub>(),
                       math::Pointwise::id_of<math::Mul>(), math::Pointwise::id_of<math::Neg>()};
@@ -130,7 +135,7 @@ TEST(Pointwise, IntegersAreAddedSubtractedMultipliedAndNegatedExact) {
   }
 }
 
-TEST(Pointwise, EveryOpPassesNanOn) {
+TEST_P(Pointwise, EveryOpPassesNanOn) {
   const double nan = std::numeric_limits<double>::quiet_NaN();
   for (std::size_t op = 0; op < math::Pointwise::size; ++op) {
     for (const DType dtype : floating) {
@@ -154,7 +159,7 @@ TEST(Pointwise, EveryOpPassesNanOn) {
   }
 }
 
-TEST(Pointwise, EverySlopePassesANanGradientOn) {
+TEST_P(Pointwise, EverySlopePassesANanGradientOn) {
   const double nan = std::numeric_limits<double>::quiet_NaN();
   for (std::size_t op = 0; op < math::Pointwise::size; ++op) {
     for (const DType dtype : floating) {
@@ -173,7 +178,7 @@ TEST(Pointwise, EverySlopePassesANanGradientOn) {
   }
 }
 
-TEST(Pointwise, UnreadViewsMayHaveNoData) {
+TEST_P(Pointwise, UnreadViewsMayHaveNoData) {
   Array y(DType::f32, {40}), g(DType::f32, {40}), out(DType::f32, {40});
   y.fill(0.5), g.fill(2);
   PointwiseCall call{.op = math::Pointwise::id_of<math::Tanh>(), .pass = Pass::slope};
@@ -197,7 +202,7 @@ std::vector<std::uint8_t> bits_of_gelu(const Array& x, DType dtype, std::int64_t
   return out.bytes();
 }
 
-TEST(Pointwise, BitsDoNotDependOnCutOrAlignmentExact) {
+TEST_P(Pointwise, BitsDoNotDependOnCutOrAlignmentExact) {
   std::mt19937 generator(3);
   for (const DType dtype : floating) {
     Array x(dtype, {1000});
@@ -214,7 +219,7 @@ TEST(Pointwise, BitsDoNotDependOnCutOrAlignmentExact) {
   }
 }
 
-TEST(Pointwise, BitsDoNotDependOnTheNumberOfThreadsExact) {
+TEST_P(Pointwise, BitsDoNotDependOnTheNumberOfThreadsExact) {
   std::mt19937 generator(4);
   Array x(DType::f32, {300, 501}), row(DType::f32, {1, 501});
   x.fill_random(generator), row.fill_random(generator);
@@ -235,7 +240,7 @@ TEST(Pointwise, BitsDoNotDependOnTheNumberOfThreadsExact) {
   core::use_threads(1);
 }
 
-TEST(Pointwise, MayWorkInPlaceExact) {
+TEST_P(Pointwise, MayWorkInPlaceExact) {
   std::mt19937 generator(5);
   Array x(DType::f32, {37, 41});
   x.fill_random(generator);
@@ -250,7 +255,7 @@ TEST(Pointwise, MayWorkInPlaceExact) {
 }
 
 // Large enough to take the path around the caches, at every alignment of the result.
-TEST(Pointwise, LargeResultsAreRightAtAnyAlignmentExact) {
+TEST_P(Pointwise, LargeResultsAreRightAtAnyAlignmentExact) {
   std::mt19937 generator(6);
   const std::int64_t count = (12 << 20) / 4 + 37;
   Array x(DType::f32, {count});

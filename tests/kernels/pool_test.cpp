@@ -5,8 +5,8 @@
 #include <ostream>
 
 #include "lockstep/core/parallel_for.h"
-#include "lockstep/kernels/registry.h"
 #include "tests/support/arrays.h"
+#include "tests/support/kernel_test.h"
 
 namespace lockstep::kernels {
 namespace {
@@ -80,7 +80,14 @@ struct Arrays {
   }
 };
 
-void run(const PoolCall& call) { backend({}).pool(call, core::current_stream({})); }
+class Pooling : public testing::KernelTest {
+ protected:
+  void TearDown() override { core::use_threads(1); }
+  std::mt19937 random_{13};
+};
+INSTANTIATE_TEST_SUITE_P(Backends, Pooling, testing::all_kernels, testing::name_of);
+
+void run(const PoolCall& call) { Pooling::backend().pool(call, core::current_stream({})); }
 
 void check_max(Arrays& a) {
   std::vector<double> best(static_cast<std::size_t>(a.y.count()), -HUGE_VAL);
@@ -157,13 +164,7 @@ Case random_case(std::mt19937& random) {
   }
 }
 
-class Pooling : public ::testing::Test {
- protected:
-  void TearDown() override { core::use_threads(1); }
-  std::mt19937 random_{13};
-};
-
-TEST_F(Pooling, AgreesWithItsDefinitionOnRandomShapes) {
+TEST_P(Pooling, AgreesWithItsDefinitionOnRandomShapes) {
   for (int i = 0; i < 300; ++i) {
     Arrays arrays(random_case(random_), random_);
     SCOPED_TRACE(::testing::Message() << arrays.c);
@@ -173,7 +174,7 @@ TEST_F(Pooling, AgreesWithItsDefinitionOnRandomShapes) {
   }
 }
 
-TEST_F(Pooling, LetsTheFirstNanWin) {
+TEST_P(Pooling, LetsTheFirstNanWin) {
   for (const DType dtype : {DType::f32, DType::f64}) {
     for (const std::int64_t channels : {1, 16, 21}) {
       Arrays arrays({.dtype = dtype, .images = 1, .channels = channels}, random_);

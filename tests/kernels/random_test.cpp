@@ -4,7 +4,7 @@
 #include <numbers>
 
 #include "lockstep/core/parallel_for.h"
-#include "lockstep/kernels/registry.h"
+#include "tests/support/kernel_test.h"
 #include "tests/support/random_views.h"
 
 namespace lockstep::kernels {
@@ -16,13 +16,16 @@ using testing::is_near;
 constexpr core::RngKey key{.seed = 0x123456789abcdefULL, .step = 7, .shard = 3, .ordinal = 11};
 constexpr DType floating[] = {DType::f64, DType::f32, DType::f16, DType::bf16};
 
-void run(const RandomCall& call) { backend({}).random(call, core::current_stream({})); }
+class Random : public testing::KernelTest {};
+INSTANTIATE_TEST_SUITE_P(Backends, Random, testing::all_kernels, testing::name_of);
+
+void run(const RandomCall& call) { Random::backend().random(call, core::current_stream({})); }
 
 std::uint32_t word(std::int64_t i) {
   return key.words(static_cast<std::uint64_t>(i) / 4)[static_cast<std::size_t>(i % 4)];
 }
 
-TEST(Random, UniformElementsAreTheUpperBitsOfTheirWords) {
+TEST_P(Random, UniformElementsAreTheUpperBitsOfTheirWords) {
   std::mt19937 generator(1);
   for (const DType dtype : floating) {
     for (int repeat = 0; repeat < 10; ++repeat) {
@@ -37,7 +40,7 @@ TEST(Random, UniformElementsAreTheUpperBitsOfTheirWords) {
   }
 }
 
-TEST(Random, UniformElementsStayBelowTheBound) {
+TEST_P(Random, UniformElementsStayBelowTheBound) {
   for (const DType dtype : floating) {
     for (const auto& [low, high] :
          {std::pair{0.0, 1.0}, {-1.0, 0.0}, {100.0, 101.0}, {-0.3, 0.1}}) {
@@ -52,7 +55,7 @@ TEST(Random, UniformElementsStayBelowTheBound) {
   }
 }
 
-TEST(Random, NormalElementsComeFromTheirPairOfWords) {
+TEST_P(Random, NormalElementsComeFromTheirPairOfWords) {
   std::mt19937 generator(2);
   for (const DType dtype : floating) {
     for (int repeat = 0; repeat < 10; ++repeat) {
@@ -70,7 +73,7 @@ TEST(Random, NormalElementsComeFromTheirPairOfWords) {
   }
 }
 
-TEST(Random, NormalElementsHaveTheirMeanAndDeviation) {
+TEST_P(Random, NormalElementsHaveTheirMeanAndDeviation) {
   Array out(DType::f32, {1 << 18});
   run({.op = RandomOp::normal, .key = &key, .out = out.view(), .a = 1, .b = 3});
   double sum = 0, squares = 0;
@@ -79,7 +82,7 @@ TEST(Random, NormalElementsHaveTheirMeanAndDeviation) {
   EXPECT_NEAR(std::sqrt(squares / (1 << 18)), 3, 0.02);
 }
 
-TEST(Random, DropoutComparesWordsAndScalesWhatItKeeps) {
+TEST_P(Random, DropoutComparesWordsAndScalesWhatItKeeps) {
   std::mt19937 generator(3);
   for (const DType dtype : floating) {
     for (const Write write : {Write::store, Write::add}) {
@@ -105,7 +108,7 @@ TEST(Random, DropoutComparesWordsAndScalesWhatItKeeps) {
   }
 }
 
-TEST(Random, TheMaskIsTheSameForEveryType) {
+TEST_P(Random, TheMaskIsTheSameForEveryType) {
   std::vector<bool> first;
   for (const DType dtype : floating) {
     Array in(dtype, {5000}), out(dtype, {5000});
@@ -118,7 +121,7 @@ TEST(Random, TheMaskIsTheSameForEveryType) {
   }
 }
 
-TEST(Random, ABeginningHasTheBitsOfTheWholeExact) {
+TEST_P(Random, ABeginningHasTheBitsOfTheWholeExact) {
   for (const RandomOp op : {RandomOp::uniform, RandomOp::normal}) {
     Array whole(DType::f32, {3000});
     run({.op = op, .key = &key, .out = whole.view()});
@@ -131,7 +134,7 @@ TEST(Random, ABeginningHasTheBitsOfTheWholeExact) {
   }
 }
 
-TEST(Random, BitsDoNotDependOnTheNumberOfThreadsExact) {
+TEST_P(Random, BitsDoNotDependOnTheNumberOfThreadsExact) {
   for (const RandomOp op : {RandomOp::uniform, RandomOp::normal, RandomOp::dropout}) {
     Array in(DType::f32, {100003});
     in.fill(2);

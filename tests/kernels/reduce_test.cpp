@@ -4,7 +4,7 @@
 #include <limits>
 
 #include "lockstep/core/parallel_for.h"
-#include "lockstep/kernels/registry.h"
+#include "tests/support/kernel_test.h"
 #include "tests/support/random_views.h"
 
 namespace lockstep::kernels {
@@ -14,7 +14,10 @@ using testing::Array;
 using testing::Operand;
 using testing::random_int;
 
-void run(const ReduceCall& call) { backend({}).reduce(call, core::current_stream({})); }
+class Reduce : public testing::KernelTest {};
+INSTANTIATE_TEST_SUITE_P(Backends, Reduce, testing::all_kernels, testing::name_of);
+
+void run(const ReduceCall& call) { Reduce::backend().reduce(call, core::current_stream({})); }
 
 // The element of `sizes` (with 1 on reduced axes) that element i of `all` goes to.
 std::int64_t target_of(std::int64_t i, const Shape& all, const Shape& sizes) {
@@ -98,7 +101,7 @@ void expect_right(std::mt19937& generator, ReduceOp op, DType dtype, const Shape
   }
 }
 
-TEST(Reduce, EveryOpAgreesWithItsDefinitionOverAnyAxes) {
+TEST_P(Reduce, EveryOpAgreesWithItsDefinitionOverAnyAxes) {
   std::mt19937 generator(1);
   for (const ReduceOp op :
        {ReduceOp::sum, ReduceOp::sum_of_squares, ReduceOp::max, ReduceOp::min}) {
@@ -114,7 +117,7 @@ TEST(Reduce, EveryOpAgreesWithItsDefinitionOverAnyAxes) {
   }
 }
 
-TEST(Reduce, LongAxesAreSummedExactlyEnough) {
+TEST_P(Reduce, LongAxesAreSummedExactlyEnough) {
   std::mt19937 generator(2);
   for (const Shape& sizes : {Shape{300000}, Shape{5, 70000}, Shape{70000, 5}, Shape{9001, 130},
                              Shape{70, 1, 3000}, Shape{3, 9000, 17}, Shape{2, 3000, 1100}}) {
@@ -127,7 +130,7 @@ TEST(Reduce, LongAxesAreSummedExactlyEnough) {
   }
 }
 
-TEST(Reduce, AMillionEqualElementsSumToTheirCountTimesTheValue) {
+TEST_P(Reduce, AMillionEqualElementsSumToTheirCountTimesTheValue) {
   Array in(DType::f32, {1 << 20}), out(DType::f32, {1});
   in.fill(0.1F);
   run({.in = in.view(), .out = out.view()});
@@ -139,7 +142,7 @@ TEST(Reduce, AMillionEqualElementsSumToTheirCountTimesTheValue) {
     EXPECT_NEAR(sum, (1 << 18) * static_cast<double>(0.1F), 0.025);
 }
 
-TEST(Reduce, SquaresOfFloatsMayBeSummedInDoubles) {
+TEST_P(Reduce, SquaresOfFloatsMayBeSummedInDoubles) {
   Array in(DType::f32, {100000}), out(DType::f64, {1});
   in.fill(0.1F);
   run({.op = ReduceOp::sum_of_squares, .in = in.view(), .out = out.view()});
@@ -147,7 +150,7 @@ TEST(Reduce, SquaresOfFloatsMayBeSummedInDoubles) {
   EXPECT_NEAR(out.at(0), 100000 * square, 1e-9);
 }
 
-TEST(Reduce, ArgmaxIsTheFirstLargestExact) {
+TEST_P(Reduce, ArgmaxIsTheFirstLargestExact) {
   std::mt19937 generator(3);
   for (const DType dtype :
        {DType::f64, DType::f32, DType::f16, DType::bf16, DType::i32, DType::u8}) {
@@ -177,7 +180,7 @@ TEST(Reduce, ArgmaxIsTheFirstLargestExact) {
   }
 }
 
-TEST(Reduce, NanWinsEverywhere) {
+TEST_P(Reduce, NanWinsEverywhere) {
   const double nan = std::numeric_limits<double>::quiet_NaN();
   for (const DType dtype : {DType::f64, DType::f32, DType::f16, DType::bf16}) {
     for (const int count : {1, 5, 16, 63, 64, 65, 300, 5000}) {
@@ -199,7 +202,7 @@ TEST(Reduce, NanWinsEverywhere) {
   }
 }
 
-TEST(Reduce, MaximumOfColumnsPassesNanOn) {
+TEST_P(Reduce, MaximumOfColumnsPassesNanOn) {
   Array in(DType::f32, {70, 40}), out(DType::f32, {1, 40});
   in.fill(1);
   in.set(33 * 40 + 7, std::numeric_limits<double>::quiet_NaN());
@@ -207,7 +210,7 @@ TEST(Reduce, MaximumOfColumnsPassesNanOn) {
   for (int c = 0; c < 40; ++c) EXPECT_EQ(out.at(c) != out.at(c), c == 7);
 }
 
-TEST(Reduce, MaximumOfMinusInfinityIsMinusInfinity) {
+TEST_P(Reduce, MaximumOfMinusInfinityIsMinusInfinity) {
   const double infinity = std::numeric_limits<double>::infinity();
   Array in(DType::f32, {100}), out(DType::f32, {1});
   in.fill(-infinity);
@@ -215,7 +218,7 @@ TEST(Reduce, MaximumOfMinusInfinityIsMinusInfinity) {
   EXPECT_EQ(out.at(0), -infinity);
 }
 
-TEST(Reduce, BooleansAreCountedExact) {
+TEST_P(Reduce, BooleansAreCountedExact) {
   Array in(DType::boolean, {1000}), count(DType::i64, {1}), any(DType::boolean, {1});
   for (int i = 0; i < 1000; i += 3) in.set(i, 1);
   run({.in = in.view(), .out = count.view()});
@@ -224,7 +227,7 @@ TEST(Reduce, BooleansAreCountedExact) {
   EXPECT_EQ(any.at(0), 1);
 }
 
-TEST(Reduce, BitsDoNotDependOnTheNumberOfThreadsExact) {
+TEST_P(Reduce, BitsDoNotDependOnTheNumberOfThreadsExact) {
   std::mt19937 generator(4);
   for (const Shape& sizes :
        {Shape{1000000}, Shape{3000, 301}, Shape{100000, 7}, Shape{30, 300, 70}}) {

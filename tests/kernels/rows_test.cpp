@@ -6,7 +6,7 @@
 #include <limits>
 
 #include "lockstep/core/parallel_for.h"
-#include "lockstep/kernels/registry.h"
+#include "tests/support/kernel_test.h"
 #include "tests/support/random_views.h"
 #include "tests/support/thread_team.h"
 
@@ -21,7 +21,10 @@ using testing::tolerance_of;
 
 constexpr DType floating[] = {DType::f64, DType::f32, DType::f16, DType::bf16};
 
-void run(const RowsCall& call) { backend({}).rows(call, core::current_stream({})); }
+class Rows : public testing::KernelTest {};
+INSTANTIATE_TEST_SUITE_P(Backends, Rows, testing::all_kernels, testing::name_of);
+
+void run(const RowsCall& call) { Rows::backend().rows(call, core::current_stream({})); }
 
 // The rows of a view along an axis, as row-major positions of their elements.
 std::vector<std::vector<std::int64_t>> rows_of(const Shape& sizes, int axis) {
@@ -80,7 +83,7 @@ void expect_right(std::mt19937& generator, OpId op, Pass pass, const Expected& e
   }
 }
 
-TEST(Rows, SoftmaxAgreesWithItsDefinition) {
+TEST_P(Rows, SoftmaxAgreesWithItsDefinition) {
   std::mt19937 generator(1);
   expect_right(generator, math::Rows::id_of<math::Softmax>(), Pass::value,
                [](const View& x, const View&, const auto& row) {
@@ -91,7 +94,7 @@ TEST(Rows, SoftmaxAgreesWithItsDefinition) {
                });
 }
 
-TEST(Rows, SoftmaxSlopeAgreesWithItsDefinition) {
+TEST_P(Rows, SoftmaxSlopeAgreesWithItsDefinition) {
   std::mt19937 generator(2);
   expect_right(generator, math::Rows::id_of<math::Softmax>(), Pass::slope,
                [](const View& y, const View& g, const auto& row) {
@@ -104,7 +107,7 @@ TEST(Rows, SoftmaxSlopeAgreesWithItsDefinition) {
                });
 }
 
-TEST(Rows, LogSoftmaxAgreesWithItsDefinition) {
+TEST_P(Rows, LogSoftmaxAgreesWithItsDefinition) {
   std::mt19937 generator(3);
   expect_right(generator, math::Rows::id_of<math::LogSoftmax>(), Pass::value,
                [](const View& x, const View&, const auto& row) {
@@ -115,7 +118,7 @@ TEST(Rows, LogSoftmaxAgreesWithItsDefinition) {
                });
 }
 
-TEST(Rows, LogSoftmaxSlopeAgreesWithItsDefinition) {
+TEST_P(Rows, LogSoftmaxSlopeAgreesWithItsDefinition) {
   std::mt19937 generator(4);
   expect_right(generator, math::Rows::id_of<math::LogSoftmax>(), Pass::slope,
                [](const View& y, const View& g, const auto& row) {
@@ -162,7 +165,7 @@ struct Loss {
   }
 };
 
-TEST(Rows, CrossEntropyAndItsSlopeAgreeWithTheirDefinitions) {
+TEST_P(Rows, CrossEntropyAndItsSlopeAgreeWithTheirDefinitions) {
   std::mt19937 generator(5);
   for (const DType dtype : floating) {
     for (const bool is_weighted : {false, true}) {
@@ -192,7 +195,7 @@ TEST(Rows, CrossEntropyAndItsSlopeAgreeWithTheirDefinitions) {
   }
 }
 
-TEST(Rows, OneGradientMayServeAllRows) {
+TEST_P(Rows, OneGradientMayServeAllRows) {
   std::mt19937 generator(6);
   Loss each(DType::f32, 6, 9, generator);
   run(each.value(false));
@@ -207,7 +210,7 @@ TEST(Rows, OneGradientMayServeAllRows) {
   EXPECT_NEAR(each.dx.at(9), 0.5 * (probability - (each.target.at(1) == 0 ? 1 : 0)), 1e-6);
 }
 
-TEST(Rows, LargeElementsDoNotOverflow) {
+TEST_P(Rows, LargeElementsDoNotOverflow) {
   for (const int count : {3, 40}) {
     Array x(DType::f32, {1, count}), y(DType::f32, {1, count});
     x.fill(-1e30);
@@ -220,7 +223,7 @@ TEST(Rows, LargeElementsDoNotOverflow) {
   }
 }
 
-TEST(Rows, NanReachesItsRowOnly) {
+TEST_P(Rows, NanReachesItsRowOnly) {
   for (const DType dtype : floating) {
     for (const OpId op :
          {math::Rows::id_of<math::Softmax>(), math::Rows::id_of<math::LogSoftmax>()}) {
@@ -237,7 +240,7 @@ TEST(Rows, NanReachesItsRowOnly) {
   }
 }
 
-TEST(Rows, BitsDoNotDependOnTheNumberOfThreadsExact) {
+TEST_P(Rows, BitsDoNotDependOnTheNumberOfThreadsExact) {
   std::mt19937 generator(7);
   Array x(DType::f32, {1000, 93});
   x.fill_random(generator);
@@ -303,7 +306,7 @@ template <class Op, int width> void expect_team_agrees(std::size_t count) {
   }
 }
 
-TEST(Rows, ATeamOfThreadsComputesWhatOneThreadDoes) {
+TEST(RowsOnTeams, ATeamOfThreadsComputesWhatOneThreadDoes) {
   for (const std::size_t count : {1, 2, 7, 33, 250}) {
     expect_team_agrees<math::Softmax, 1>(count);
     expect_team_agrees<math::Softmax, 8>(count);

@@ -5,7 +5,7 @@
 #include <cmath>
 
 #include "lockstep/core/parallel_for.h"
-#include "lockstep/kernels/registry.h"
+#include "tests/support/kernel_test.h"
 #include "tests/support/random_views.h"
 
 namespace lockstep::kernels {
@@ -34,7 +34,10 @@ struct State {
   }
 };
 
-void run(const UpdateCall& call) { backend({}).update(call, core::current_stream({})); }
+class Update : public testing::KernelTest {};
+INSTANTIATE_TEST_SUITE_P(Backends, Update, testing::all_kernels, testing::name_of);
+
+void run(const UpdateCall& call) { Update::backend().update(call, core::current_stream({})); }
 
 // Three steps of PyTorch's SGD, as its documentation writes them.
 void expect_sgd(UpdateScalars s, DType dtype, std::int64_t count, std::mt19937& generator) {
@@ -58,7 +61,7 @@ void expect_sgd(UpdateScalars s, DType dtype, std::int64_t count, std::mt19937& 
   }
 }
 
-TEST(Update, SgdFollowsItsFormula) {
+TEST_P(Update, SgdFollowsItsFormula) {
   std::mt19937 generator(1);
   for (const DType dtype : {DType::f32, DType::f64}) {
     for (const std::int64_t count : {0, 1, 15, 16, 17, 1000}) {
@@ -73,7 +76,7 @@ TEST(Update, SgdFollowsItsFormula) {
   }
 }
 
-TEST(Update, AdamWFollowsItsFormula) {
+TEST_P(Update, AdamWFollowsItsFormula) {
   std::mt19937 generator(2);
   UpdateScalars s{.learning_rate = 0.01,
                   .weight_decay = 0.1,
@@ -103,7 +106,7 @@ TEST(Update, AdamWFollowsItsFormula) {
   }
 }
 
-TEST(Update, BitsDoNotDependOnCutAlignmentThreadsOrClaimsExact) {
+TEST_P(Update, BitsDoNotDependOnCutAlignmentThreadsOrClaimsExact) {
   const UpdateScalars s{.learning_rate = 0.01,
                         .weight_decay = 0.1,
                         .momentum = 0.9,
@@ -137,7 +140,7 @@ TEST(Update, BitsDoNotDependOnCutAlignmentThreadsOrClaimsExact) {
   core::use_threads(1);
 }
 
-TEST(Update, NanInTheGradientReachesTheParameter) {
+TEST_P(Update, NanInTheGradientReachesTheParameter) {
   std::mt19937 generator(4);
   const UpdateScalars s{
       .learning_rate = 0.01, .momentum = 0.9, .beta1 = 0.9, .beta2 = 0.99, .epsilon = 1e-8};

@@ -119,7 +119,7 @@ struct BatchNormCall {
 };
 
 // out (+)= scale * in, converted to out's dtype; any strides (0: broadcast). Covers copy, cast,
-// transpose, fill.
+// transpose. With null data in `in` it is a fill: every element of out becomes `scale`.
 struct CopyCall {
   Write write = Write::store;
   View in;
