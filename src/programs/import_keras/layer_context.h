@@ -1,0 +1,65 @@
+// What the translation of one call of one layer reads and writes.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "src/programs/import_keras/translation.h"
+
+namespace lockstep::programs {
+
+// A tensor between layers: the name of its node and its sizes behind the batch axis (-1: any).
+struct Value {
+  std::string name;
+  std::vector<std::int64_t> shape;
+};
+
+class LayerContext {
+ public:
+  LayerContext(Translation& into, const KerasLayer& layer, std::size_t call,
+               std::vector<Value> inputs)
+      : into_(into), layer_(layer), call_(call), inputs_(std::move(inputs)) {}
+
+  const std::string& name() const { return layer_.name; }
+  const std::string& kind() const { return layer_.kind; }
+  // The only input; IoError unless it has `rank` axes behind the batch axis (-1: any).
+  const Value& input(int rank = -1) const;
+  const std::vector<Value>& inputs() const { return inputs_; }
+  // A size that must be known before any data is there.
+  std::int64_t known(std::int64_t size) const;
+
+  bool has(const char* key) const;
+  bool flag(const char* key, bool fallback) const;
+  double number(const char* key) const;
+  std::int64_t integer(const char* key) const;
+  std::string text(const char* key, const std::string& fallback) const;
+  // One whole number for both, or two.
+  std::vector<std::int64_t> pair(const char* key) const;
+  const nlohmann::json& setting(const char* key) const;
+  // IoError: this layer's setting has no counterpart.
+  [[noreturn]] void refuse_setting(const char* key) const;
+  [[noreturn]] void refuse_layer(const std::string& what, const std::string& fix) const;
+
+  // Adds a node called after the layer, the call and `suffix`.
+  Value add(const std::string& suffix, LayerSpec spec, const Value& input,
+            std::vector<std::int64_t> shape);
+  Value join(LayerSpec spec, std::vector<std::int64_t> shape);
+  // The same for the node that holds the layer's tensors; later calls share them.
+  Value add_holder(LayerSpec spec, const Value& input, std::vector<std::int64_t> shape);
+  // In Keras's order. Only the first call counts.
+  void weight(const std::string& meaning, std::vector<std::int64_t> shape,
+              const std::string& tensor, std::vector<std::int64_t> axes);
+  void constant(const std::string& tensor, std::int64_t elements, double value);
+  Value activated(const Value& x);
+
+ private:
+  std::string node_name(const std::string& suffix) const;
+
+  Translation& into_;
+  const KerasLayer& layer_;
+  std::size_t call_;
+  std::vector<Value> inputs_;
+};
+
+}  // namespace lockstep::programs
