@@ -64,7 +64,7 @@ std::string Archive::text(const char* entry) const {
 }
 
 void Archive::unpack(const char* entry, const std::filesystem::path& to) const {
-  const obs::File file = obs::open_file(to, O_WRONLY | O_EXCL);
+  const FileDescriptor file = obs::open_file(to, O_WRONLY | O_EXCL);
   read(entry, largest_ratio * bytes_,
        [&](std::string_view piece) { obs::write_all(file.value(), piece, to); });
 }

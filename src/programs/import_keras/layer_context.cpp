@@ -81,7 +81,7 @@ std::string LayerContext::text(const char* key, const std::string& fallback) con
   return setting(key).get<std::string>();
 }
 
-std::vector<std::int64_t> LayerContext::pair(const char* key) const {
+Sizes LayerContext::pair(const char* key) const {
   const json& value = setting(key);
   if (is_size(value)) return {value.get<std::int64_t>(), value.get<std::int64_t>()};
   const bool is_pair =
@@ -90,32 +90,42 @@ std::vector<std::int64_t> LayerContext::pair(const char* key) const {
   return {value[0].get<std::int64_t>(), value[1].get<std::int64_t>()};
 }
 
+void LayerContext::check_channels_last() const {
+  if (text("data_format", "channels_last") != "channels_last") refuse_setting("data_format");
+}
+
 std::string LayerContext::node_name(const std::string& suffix) const {
   return name() + (call_ == 0 ? "" : "@" + std::to_string(call_)) + suffix;
 }
 
-Value LayerContext::add(const std::string& suffix, LayerSpec spec, const Value& input,
-                        std::vector<std::int64_t> shape) {
-  into_.graph.nodes.push_back({node_name(suffix), {input.name}, std::move(spec)});
+Value LayerContext::result(const std::string& suffix, Sizes shape) const {
+  for (const std::int64_t size : shape) {
+    if (size >= largest_size) refuse_layer("its result is too large", "check the model's sizes");
+  }
   return {node_name(suffix), std::move(shape)};
 }
 
-Value LayerContext::join(LayerSpec spec, std::vector<std::int64_t> shape) {
+Value LayerContext::add(const std::string& suffix, LayerSpec spec, const Value& input,
+                        Sizes shape) {
+  into_.graph.nodes.push_back({node_name(suffix), {input.name}, std::move(spec)});
+  return result(suffix, std::move(shape));
+}
+
+Value LayerContext::join(LayerSpec spec, Sizes shape) {
   GraphNode node{node_name(""), {}, std::move(spec)};
   for (const Value& input : inputs_) node.inputs.push_back(input.name);
   into_.graph.nodes.push_back(std::move(node));
-  return {node_name(""), std::move(shape)};
+  return result("", std::move(shape));
 }
 
-Value LayerContext::add_holder(LayerSpec spec, const Value& input,
-                               std::vector<std::int64_t> shape) {
+Value LayerContext::add_holder(LayerSpec spec, const Value& input, Sizes shape) {
   if (call_ == 0) return add("", std::move(spec), input, std::move(shape));
   into_.graph.nodes.push_back({node_name(""), {input.name}, {}, name()});
-  return {node_name(""), std::move(shape)};
+  return result("", std::move(shape));
 }
 
-void LayerContext::weight(const std::string& meaning, std::vector<std::int64_t> shape,
-                          const std::string& tensor, std::vector<std::int64_t> axes) {
+void LayerContext::weight(const std::string& meaning, Sizes shape, const std::string& tensor,
+                          Sizes axes) {
   if (call_ > 0) return;
   into_.weights.push_back(
       {name(), meaning, std::move(shape), name() + "." + tensor, std::move(axes)});

@@ -3,16 +3,19 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "src/programs/import_keras/translation.h"
 
 namespace lockstep::programs {
 
+using Sizes = std::vector<std::int64_t>;
+
 // A tensor between layers: the name of its node and its sizes behind the batch axis (-1: any).
 struct Value {
   std::string name;
-  std::vector<std::int64_t> shape;
+  Sizes shape;
 };
 
 class LayerContext {
@@ -35,26 +38,27 @@ class LayerContext {
   std::int64_t integer(const char* key) const;
   std::string text(const char* key, const std::string& fallback) const;
   // One whole number for both, or two.
-  std::vector<std::int64_t> pair(const char* key) const;
+  Sizes pair(const char* key) const;
   const nlohmann::json& setting(const char* key) const;
+  // IoError where an image's channels do not stand last.
+  void check_channels_last() const;
   // IoError: this layer's setting has no counterpart.
   [[noreturn]] void refuse_setting(const char* key) const;
   [[noreturn]] void refuse_layer(const std::string& what, const std::string& fix) const;
 
   // Adds a node called after the layer, the call and `suffix`.
-  Value add(const std::string& suffix, LayerSpec spec, const Value& input,
-            std::vector<std::int64_t> shape);
-  Value join(LayerSpec spec, std::vector<std::int64_t> shape);
+  Value add(const std::string& suffix, LayerSpec spec, const Value& input, Sizes shape);
+  Value join(LayerSpec spec, Sizes shape);
   // The same for the node that holds the layer's tensors; later calls share them.
-  Value add_holder(LayerSpec spec, const Value& input, std::vector<std::int64_t> shape);
+  Value add_holder(LayerSpec spec, const Value& input, Sizes shape);
   // In Keras's order. Only the first call counts.
-  void weight(const std::string& meaning, std::vector<std::int64_t> shape,
-              const std::string& tensor, std::vector<std::int64_t> axes);
+  void weight(const std::string& meaning, Sizes shape, const std::string& tensor, Sizes axes);
   void constant(const std::string& tensor, std::int64_t elements, double value);
   Value activated(const Value& x);
 
  private:
   std::string node_name(const std::string& suffix) const;
+  Value result(const std::string& suffix, Sizes shape) const;
 
   Translation& into_;
   const KerasLayer& layer_;
