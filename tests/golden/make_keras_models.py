@@ -2,8 +2,9 @@
 """Makes small Keras models with random weights, inputs, and the outputs that Keras computes for them.
 
 usage: make_keras_models.py FOLDER
-Needs keras with a backend (pip install tensorflow-cpu); where tf_keras is installed too, the models are
-also written by Keras 2. Writes NAME.h5 or NAME.keras beside NAME.io.safetensors (input0, output0, ...).
+Needs keras with a backend (pip install tensorflow-cpu, or torch and KERAS_BACKEND=torch); where tf_keras is
+installed too, the models are also written by Keras 2. Writes NAME.h5 or NAME.keras beside
+NAME.io.safetensors (input0, output0, ...).
 """
 
 import importlib
@@ -90,6 +91,10 @@ def randomise(model, random):
     model.set_weights(values)
 
 
+def as_array(keras, tensor):
+    return keras.ops.convert_to_numpy(tensor) if hasattr(keras, "ops") else numpy.asarray(tensor)
+
+
 def write(keras, make, folder, name, suffix):
     random = numpy.random.default_rng(7)
     model = make(keras)
@@ -98,7 +103,7 @@ def write(keras, make, folder, name, suffix):
     outputs = model(inputs if len(inputs) > 1 else inputs[0], training=False)
     outputs = outputs if isinstance(outputs, (list, tuple)) else [outputs]
     tensors = {f"input{i}": each for i, each in enumerate(inputs)}
-    tensors |= {f"output{i}": numpy.asarray(each) for i, each in enumerate(outputs)}
+    tensors |= {f"output{i}": as_array(keras, each) for i, each in enumerate(outputs)}
     model.save(folder / (name + suffix))
     write_safetensors(folder / (name + ".io.safetensors"), tensors)
 

@@ -14,16 +14,12 @@
 #include "lockstep/io/graph.h"
 #include "lockstep/io/safetensors.h"
 #include "lockstep/nn/graph.h"
-#include "tests/support/scratch.h"
-#include "tests/support/subprocess.h"
+#include "tests/programs/keras_files.h"
 
 namespace lockstep::tests {
 namespace {
 
 namespace fs = std::filesystem;
-
-const std::string program = std::string(LOCKSTEP_PROGRAMS) + "/lockstep-import-keras ";
-const fs::path golden = fs::path(LOCKSTEP_GOLDEN) / "keras";
 
 nn::Graph model_of(const fs::path& folder) {
   nn::Graph model(io::load_graph(folder / "model.json"));
@@ -55,7 +51,8 @@ void expect_near(const Tensor& ours, const Tensor& theirs) {
 void expect_same_answers(const fs::path& file) {
   SCOPED_TRACE(file.filename().string());
   const Scratch scratch;
-  const Outcome outcome = run_command(program + file.string() + " " + (scratch / "out").string());
+  const Outcome outcome =
+      run_command(import_keras + file.string() + " " + (scratch / "out").string());
   ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
   nn::Graph model = model_of(scratch / "out");
   model.eval();
@@ -73,7 +70,7 @@ void expect_same_answers(const fs::path& file) {
 }
 
 TEST(ImportKeras, GivesTheAnswersOfTheKeptModels) {
-  const auto models = models_in(golden);
+  const auto models = models_in(golden_keras);
   EXPECT_EQ(models.size(), 12U);
   for (const fs::path& file : models) expect_same_answers(file);
 }
@@ -93,8 +90,9 @@ TEST(ImportKeras, GivesTheAnswersOfTheKerasThatIsInstalled) {
 
 TEST(ImportKeras, KeepsHowTheModelWasCompiled) {
   const Scratch scratch;
-  const auto file = golden / "keras3_h5_cnn.h5";
-  ASSERT_EQ(run_command(program + file.string() + " " + (scratch / "out").string()).exit_code, 0);
+  const auto file = golden_keras / "keras3_h5_cnn.h5";
+  ASSERT_EQ(run_command(import_keras + file.string() + " " + (scratch / "out").string()).exit_code,
+            0);
   const Attributes training = io::load_graph(scratch / "out" / "model.json").training;
   EXPECT_EQ(std::get<std::string>(training.at("optimizer")), "adam");
   EXPECT_EQ(std::get<std::string>(training.at("loss")), "sparse_categorical_crossentropy");
@@ -105,15 +103,15 @@ TEST(ImportKeras, KeepsHowTheModelWasCompiled) {
 TEST(ImportKeras, LeavesAFolderThatIsThereAlone) {
   const Scratch scratch;
   fs::create_directory(scratch / "out");
-  const Outcome outcome = run_command(program + (golden / "keras3_h5_cnn.h5").string() + " " +
-                                      (scratch / "out").string());
+  const Outcome outcome = run_command(import_keras + (golden_keras / "keras3_h5_cnn.h5").string() +
+                                      " " + (scratch / "out").string());
   EXPECT_EQ(outcome.exit_code, 3);
   EXPECT_THAT(outcome.err, ::testing::HasSubstr("out exists"));
   EXPECT_TRUE(fs::is_empty(scratch / "out"));
 }
 
 TEST(ImportKeras, NamesTheArgumentThatIsMissing) {
-  const Outcome outcome = run_command(program + "model.h5");
+  const Outcome outcome = run_command(import_keras + "model.h5");
   EXPECT_EQ(outcome.exit_code, 2);
   EXPECT_THAT(outcome.err, ::testing::HasSubstr("OUT is missing"));
 }

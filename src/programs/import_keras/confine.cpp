@@ -6,9 +6,11 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstddef>
+#include <fstream>
 #include <iterator>
 
 #include "src/obs/file.h"
@@ -22,12 +24,6 @@ constexpr unsigned architecture = AUDIT_ARCH_X86_64;
 constexpr unsigned architecture = AUDIT_ARCH_AARCH64;
 #else
 constexpr unsigned architecture = 0;  // no filter
-#endif
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool is_sanitized = true;
-#else
-constexpr bool is_sanitized = false;
 #endif
 
 constexpr sock_filter load(std::size_t offset) {
@@ -60,12 +56,27 @@ void forbid_network_and_programs() {
   ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter, 0, 0);
 }
 
+// The address space that the process has, libraries included.
+rlim_t mapped_bytes() {
+  rlim_t pages = 0;
+  std::ifstream("/proc/self/statm") >> pages;
+  return pages * static_cast<rlim_t>(::sysconf(_SC_PAGESIZE));
+}
+
 }  // namespace
 
+bool caps_memory() {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  return false;
+#else
+  return true;
+#endif
+}
+
 void confine(std::int64_t memory) {
-  const auto bytes = static_cast<rlim_t>(memory);
+  const auto bytes = static_cast<rlim_t>(memory) + mapped_bytes();
   const rlimit limit{bytes, bytes};
-  if (!is_sanitized && ::setrlimit(RLIMIT_AS, &limit) != 0) {
+  if (caps_memory() && ::setrlimit(RLIMIT_AS, &limit) != 0) {
     obs::fail("limiting the memory of", "this process", errno);
   }
   forbid_network_and_programs();

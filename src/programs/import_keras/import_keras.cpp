@@ -14,7 +14,9 @@
 #include <string>
 
 #include "lockstep/base/error.h"
+#include "lockstep/core/parallel_for.h"
 #include "lockstep/io/graph.h"
+#include "lockstep/kernels/registry.h"
 #include "src/programs/command_line.h"
 #include "src/programs/import_keras/confine.h"
 #include "src/programs/import_keras/keras_file.h"
@@ -34,12 +36,12 @@ int failure(const std::string& what, const std::string& fix) {
   return data_exit_code;
 }
 
-// Twice the file, and what a process with these libraries needs anyway.
+// Twice the file, and what its structure may take.
 std::int64_t memory_for(const Request& request) {
   if (request.memory > 0) return request.memory;
   std::error_code status;
   const auto bytes = std::filesystem::file_size(request.in, status);
-  return (status ? 0 : 2 * static_cast<std::int64_t>(bytes)) + (std::int64_t{512} << 20);
+  return (status ? 0 : 2 * static_cast<std::int64_t>(bytes)) + (std::int64_t{256} << 20);
 }
 
 void import_and_save(const Request& request, const std::filesystem::path& scratch) {
@@ -52,8 +54,14 @@ void import_and_save(const Request& request, const std::filesystem::path& scratc
 int in_child(const Request& request, const std::filesystem::path& scratch) {
   const std::int64_t memory = memory_for(request);
   try {
+    kernels::backend({});  // a plug-in and what it links are nothing that the file may ask for
+    core::use_threads(1);  // others would take their stacks out of the file's memory
     confine(memory);
-    import_and_save(request, scratch);
+    try {
+      import_and_save(request, scratch);
+    } catch (const DeviceError&) {
+      throw std::bad_alloc();  // the tensors' own way to say so
+    }
     return 0;
   } catch (const Error& error) {
     return failure(error.problem(), error.fix());
@@ -78,9 +86,11 @@ int supervised(const Request& request, const std::filesystem::path& scratch) {
   while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
   }
   if (WIFEXITED(status)) return WEXITSTATUS(status);
-  return failure(fmt::format("{} made the HDF5 reader fail ({}): it is damaged or hostile",
-                             request.in, ::strsignal(WTERMSIG(status))),
-                 "save the model again, and do not open this file elsewhere");
+  return failure(
+      fmt::format("{} made the HDF5 reader fail ({}) within {} bytes of memory: it is damaged or "
+                  "hostile",
+                  request.in, ::strsignal(WTERMSIG(status)), memory_for(request)),
+      "save the model again, or give more by --memory-limit if you trust the file");
 }
 
 // With a folder that is gone afterwards, whatever became of the child.
@@ -108,9 +118,9 @@ int main(int argc, char** argv) {
   command_line.add_operand("IN", "the file that model.save() wrote", request.in);
   command_line.add_operand("OUT", "the folder to make", request.out);
   command_line.add_bytes({.name = "--memory-limit",
-                          .meaning = "address space that reading the file may take",
-                          .fallback = "twice the file + 512M",
-                          .low = 1},
+                          .meaning = "memory that reading the file may take",
+                          .fallback = "twice the file + 256M",
+                          .low = 1 << 20},
                          request.memory);
   if (const auto code = command_line.parse(argc, argv)) return *code;
   return with_scratch(request);

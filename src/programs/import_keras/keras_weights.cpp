@@ -85,9 +85,9 @@ WeightPaths paths_in_h5(const Hdf5File& file) {
   WeightPaths paths;
   for (const std::string& layer : list_of(file, root, "layer_names")) {
     auto& found = paths[layer];
-    const std::string group = root + "/" + layer;
+    const std::string group = fmt::format("{}/{}", root, layer);
     for (const std::string& name : list_of(file, group, "weight_names")) {
-      found.push_back(group + "/" + name);
+      found.push_back(fmt::format("{}/{}", group, name));
     }
   }
   return paths;
@@ -100,12 +100,12 @@ WeightPaths paths_in_archive(const Hdf5File& file, const KerasModel& model) {
   for (const KerasLayer& layer : model.layers) {
     const std::string kind = snake_case(layer.kind);
     const int number = count[kind]++;
-    const std::string group = number == 0 ? kind : kind + "_" + std::to_string(number);
+    const std::string group = number == 0 ? kind : fmt::format("{}_{}", kind, number);
     known.insert(group);
-    const std::string values = "layers/" + group + "/vars";
+    const std::string values = fmt::format("layers/{}/vars", group);
     if (!file.contains(values)) continue;
     for (std::size_t i = 0; i < file.members(values).size(); ++i) {
-      paths[layer.name].push_back(values + "/" + std::to_string(i));
+      paths[layer.name].push_back(fmt::format("{}/{}", values, i));
     }
   }
   for (const std::string& group : file.members("layers")) {

@@ -1,5 +1,7 @@
 #include "src/programs/import_keras/training.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <string>
 
@@ -25,7 +27,7 @@ void add_optimizer(Attributes& training, const json& optimizer) {
   if (!config.is_object()) return;
   for (const auto& [key, value] : config.items()) {
     if (!value.is_number() && !value.is_boolean()) continue;
-    const std::string full = key == "learning_rate" ? key : name + "." + key;
+    const std::string full = key == "learning_rate" ? key : fmt::format("{}.{}", name, key);
     if (value.is_boolean()) {
       training[full] = value.get<bool>();
     } else {
