@@ -14,6 +14,7 @@ namespace {
 struct PoolShape {
   std::int64_t images, height, width, channels, out_height, out_width;
   Window window;
+  bool counts_padding;
 
   std::int64_t image_size() const { return height * width * channels; }
   std::int64_t out_size() const { return out_height * out_width * channels; }
@@ -21,7 +22,7 @@ struct PoolShape {
 
 PoolShape shape_of(const PoolCall& call) {
   const Shape &x = call.x.sizes, &y = (call.y.data != nullptr ? call.y : call.g).sizes;
-  return {x[0], x[1], x[2], x[3], y[1], y[2], call.window};
+  return {x[0], x[1], x[2], x[3], y[1], y[2], call.window, call.counts_padding};
 }
 
 // The part of a window that lies within the image.
@@ -29,6 +30,7 @@ struct Taps {
   std::int64_t top, bottom, left, right;
 
   bool is_empty() const { return top >= bottom || left >= right; }
+  std::int64_t count() const { return (bottom - top) * (right - left); }
 };
 
 Taps taps_at(const PoolShape& s, std::int64_t y, std::int64_t x) {
@@ -124,9 +126,15 @@ void max_slope(const PoolShape& s, const T* g, const std::int32_t* indices, T* d
   });
 }
 
+// What each tap of a window counts for in its mean.
+template <class T> T share_of(const PoolShape& s, const Taps& taps) {
+  const std::int64_t all = static_cast<std::int64_t>(s.window.height) * s.window.width;
+  return T(1) / static_cast<T>(s.counts_padding ? all : std::max<std::int64_t>(taps.count(), 1));
+}
+
 template <class T> void average_value(const PoolShape& s, const T* x, T* y) {
-  const T share = T(1) / static_cast<T>(s.window.height * s.window.width);
   for_each_window(s, [&](std::int64_t pixel, const Taps& taps) {
+    const T share = share_of<T>(s, taps);
     for_channels<T>(s.channels, [&]<int N>(std::int64_t c) {
       using P = Pack<T, N>;
       using Values = typename P::Values;
@@ -140,8 +148,8 @@ template <class T> void average_value(const PoolShape& s, const T* x, T* y) {
 }
 
 template <class T, bool Store> void average_slope(const PoolShape& s, const T* g, T* dx) {
-  const T share = T(1) / static_cast<T>(s.window.height * s.window.width);
   for_each_window(s, [&](std::int64_t pixel, const Taps& taps) {
+    const T share = share_of<T>(s, taps);
     for_channels<T>(s.channels, [&]<int N>(std::int64_t c) {
       using P = Pack<T, N>;
       using Values = typename P::Values;

@@ -14,6 +14,13 @@ Attributes of_dtype(const Tensor& weight, Attributes attributes) {
   return attributes;
 }
 
+Attributes with_padding(const Padding& padding, Attributes attributes) {
+  const auto before = sizes_of(padding.before), after = sizes_of(padding.after);
+  attributes["padding"] = before;
+  if (after != before) attributes["padding_after"] = after;
+  return attributes;
+}
+
 void AttributeReader::refuse(const std::string& name, const std::string& what) const {
   throw UsageError({fmt::format("Graph: node \"{}\" ({}): attribute \"{}\" {}", node_.name,
                                 node_.layer.kind, name, what),
@@ -74,6 +81,11 @@ Extent AttributeReader::extent(const std::string& name, std::int64_t least) {
 
 Extent AttributeReader::extent(const std::string& name, std::int64_t least, Extent fallback) {
   return find(name) == nullptr ? fallback : extent(name, least);
+}
+
+Padding AttributeReader::padding() {
+  const Extent before = extent("padding", 0, 0);
+  return {before, extent("padding_after", 0, before)};
 }
 
 DType AttributeReader::dtype() {

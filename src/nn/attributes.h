@@ -16,6 +16,9 @@ namespace lockstep::nn {
 // `attributes` and the dtype of `weight`, where it is not the usual f32.
 Attributes of_dtype(const Tensor& weight, Attributes attributes);
 
+// With "padding", and "padding_after" where it differs.
+Attributes with_padding(const Padding& padding, Attributes attributes);
+
 inline std::vector<std::int64_t> sizes_of(Extent extent) { return {extent.height, extent.width}; }
 
 // Reads a node's attributes; UsageError names the node and the attribute that is missing, of
@@ -33,6 +36,8 @@ class AttributeReader {
   // Two sizes in [least, largest int].
   Extent extent(const std::string& name, std::int64_t least);
   Extent extent(const std::string& name, std::int64_t least, Extent fallback);
+  // "padding" and "padding_after"; none, and the same after as before, where they are missing.
+  Padding padding();
   DType dtype();
   // UsageError for an attribute that was not asked for.
   void finish() const;

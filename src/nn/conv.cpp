@@ -13,9 +13,9 @@ namespace {
 
 Attributes pool_attributes(const PoolOptions& options) {
   const bool is_tiling = options.stride.height == 0 && options.stride.width == 0;
-  return {{"window", sizes_of(options.window)},
-          {"stride", sizes_of(is_tiling ? options.window : options.stride)},
-          {"padding", sizes_of(options.padding)}};
+  return with_padding(options.padding,
+                      {{"window", sizes_of(options.window)},
+                       {"stride", sizes_of(is_tiling ? options.window : options.stride)}});
 }
 
 }  // namespace
@@ -50,16 +50,20 @@ void Conv2d::visit(Visitor& visitor) {
 
 LayerSpec Conv2d::layer() const {
   const Shape& sizes = weight_.shape();
-  return {"conv2d", of_dtype(weight_, {{"in", sizes[3]},
-                                       {"out", sizes[0]},
-                                       {"kernel", std::vector{sizes[1], sizes[2]}},
-                                       {"stride", sizes_of(stride_)},
-                                       {"padding", sizes_of(padding_)},
-                                       {"bias", bias_.is_defined()}})};
+  return {"conv2d",
+          with_padding(padding_, of_dtype(weight_, {{"in", sizes[3]},
+                                                    {"out", sizes[0]},
+                                                    {"kernel", std::vector{sizes[1], sizes[2]}},
+                                                    {"stride", sizes_of(stride_)},
+                                                    {"bias", bias_.is_defined()}}))};
 }
 
 LayerSpec MaxPool2d::layer() const { return {"max_pool2d", pool_attributes(options_)}; }
 
-LayerSpec AvgPool2d::layer() const { return {"avg_pool2d", pool_attributes(options_)}; }
+LayerSpec AvgPool2d::layer() const {
+  Attributes attributes = pool_attributes(options_);
+  if (!options_.counts_padding) attributes["counts_padding"] = false;
+  return {"avg_pool2d", attributes};
+}
 
 }  // namespace lockstep::nn

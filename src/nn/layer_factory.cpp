@@ -34,16 +34,24 @@ Made conv2d_of(AttributeReader& read) {
   return std::make_unique<Conv2d>(read.integer("in"), read.integer("out"),
                                   nn::Conv2dOptions{.kernel = read.extent("kernel", 1),
                                                     .stride = read.extent("stride", 1, 1),
-                                                    .padding = read.extent("padding", 0, 0),
+                                                    .padding = read.padding(),
                                                     .bias = read.boolean("bias", true),
                                                     .dtype = read.dtype()});
 }
 
-template <class Pool> Made pool_of(AttributeReader& read) {
+PoolOptions pool_options_of(AttributeReader& read) {
   const Extent window = read.extent("window", 1);
-  return std::make_unique<Pool>(PoolOptions{.window = window,
-                                            .stride = read.extent("stride", 1, window),
-                                            .padding = read.extent("padding", 0, 0)});
+  return {.window = window, .stride = read.extent("stride", 1, window), .padding = read.padding()};
+}
+
+Made max_pool2d_of(AttributeReader& read) {
+  return std::make_unique<MaxPool2d>(pool_options_of(read));
+}
+
+Made avg_pool2d_of(AttributeReader& read) {
+  PoolOptions options = pool_options_of(read);
+  options.counts_padding = read.boolean("counts_padding", true);
+  return std::make_unique<AvgPool2d>(options);
 }
 
 Made batch_norm_of(AttributeReader& read) {
@@ -93,8 +101,8 @@ const std::map<std::string_view, Maker>& makers() {
   static const std::map<std::string_view, Maker> all = {
       {"linear", linear_of},
       {"conv2d", conv2d_of},
-      {"max_pool2d", pool_of<MaxPool2d>},
-      {"avg_pool2d", pool_of<AvgPool2d>},
+      {"max_pool2d", max_pool2d_of},
+      {"avg_pool2d", avg_pool2d_of},
       {"global_max_pool2d", global_pool_of<GlobalMaxPool2d>},
       {"global_avg_pool2d", global_pool_of<GlobalAvgPool2d>},
       {"pad2d", pad2d_of},

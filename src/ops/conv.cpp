@@ -19,11 +19,13 @@ using kernels::ConvPass;
 struct Conv2d {
   static constexpr const char* name = "conv2d";
   kernels::Window window;
+  Extent after;  // the padding below and on the right
   Activation activation;
   std::uint64_t weight_key;
 
   Meta output(const Tensor& x, const Tensor& weight, const Tensor&) const {
-    return {detail::windowed(name, x.shape(), window, weight.shape()[0]), x.dtype(), x.device()};
+    return {detail::windowed(name, x.shape(), window, after, weight.shape()[0]), x.dtype(),
+            x.device()};
   }
   Saved forward(Backend& on, core::Stream& s, const Tensor& x, const Tensor& weight,
                 const Tensor& bias, const Tensor& y) const {
@@ -109,8 +111,9 @@ Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias,
       "conv2d", {static_cast<int>(weight.shape()[1]), static_cast<int>(weight.shape()[2])},
       options.stride, options.padding);
   const Activation fused = detail::fused(options.activation, x, weight, bias);
-  const Tensor y = apply(Conv2d{window, fused, packing_key(weight)}, contiguous(x),
-                         contiguous(weight), bias.is_defined() ? contiguous(bias) : bias);
+  const Tensor y =
+      apply(Conv2d{window, options.padding.after, fused, packing_key(weight)}, contiguous(x),
+            contiguous(weight), bias.is_defined() ? contiguous(bias) : bias);
   return fused == options.activation ? y : detail::activate(options.activation, y);
 }
 

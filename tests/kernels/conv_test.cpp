@@ -17,16 +17,17 @@ struct Case {
   DType dtype = DType::f32;
   std::int64_t images = 2, height = 6, width = 6, channels = 3, out_channels = 4;
   Window window;
+  int below = 0, right = 0;  // padding there beyond that above and on the left
   Activation activation = Activation::none;
   bool has_bias = true;
   Write write = Write::store;
   int threads = 1;
 
   std::int64_t out_height() const {
-    return (height + 2 * window.pad_height - window.height) / window.stride_height + 1;
+    return (height + 2 * window.pad_height + below - window.height) / window.stride_height + 1;
   }
   std::int64_t out_width() const {
-    return (width + 2 * window.pad_width - window.width) / window.stride_width + 1;
+    return (width + 2 * window.pad_width + right - window.width) / window.stride_width + 1;
   }
   std::int64_t taps() const { return std::int64_t{window.height} * window.width; }
 };
@@ -36,9 +37,9 @@ std::ostream& operator<<(std::ostream& out, const Case& c) {
   return out << name_of(c.dtype) << " x [" << c.images << ", " << c.height << ", " << c.width
              << ", " << c.channels << "] weight [" << c.out_channels << ", " << w.height << ", "
              << w.width << "] stride " << w.stride_height << "x" << w.stride_width << " pad "
-             << w.pad_height << "x" << w.pad_width << " activation "
-             << static_cast<int>(c.activation) << " bias " << c.has_bias << " write "
-             << static_cast<int>(c.write) << " threads " << c.threads;
+             << w.pad_height << "x" << w.pad_width << " +" << c.below << "x" << c.right
+             << " activation " << static_cast<int>(c.activation) << " bias " << c.has_bias
+             << " write " << static_cast<int>(c.write) << " threads " << c.threads;
 }
 
 double activated(Activation activation, double x) {
@@ -217,8 +218,11 @@ Case random_case(std::mt19937& random) {
     c.has_bias = pick(random, {0, 1}) == 1;
     c.write = pick(random, {0, 1}) == 0 ? Write::store : Write::add;
     c.threads = pick(random, {1, 1, 3});
-    if (c.height + 2 * c.window.pad_height >= c.window.height &&
-        c.width + 2 * c.window.pad_width >= c.window.width) {
+    c.below = pick(random, {-1, 0, 0, 1});
+    c.right = pick(random, {-1, 0, 0, 1});
+    if (c.height + 2 * c.window.pad_height + c.below >= c.window.height &&
+        c.width + 2 * c.window.pad_width + c.right >= c.window.width &&
+        c.window.pad_height + c.below >= 0 && c.window.pad_width + c.right >= 0) {
       return c;
     }
   }

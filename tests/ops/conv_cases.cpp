@@ -7,8 +7,16 @@
 namespace lockstep::testing {
 namespace {
 
-std::int64_t positions(std::int64_t size, int window, int stride, int padding) {
-  return (size + 2 * padding - window) / stride + 1;
+std::int64_t positions(std::int64_t size, int window, int stride) {
+  return (size - window) / stride + 1;
+}
+
+// The result's sizes for images x with their padding.
+Shape positions(const Shape& x, Extent window, Extent stride, const Padding& padding,
+                std::int64_t channels) {
+  const Extent before = padding.before, after = padding.after;
+  return {x[0], positions(before.height + x[1] + after.height, window.height, stride.height),
+          positions(before.width + x[2] + after.width, window.width, stride.width), channels};
 }
 
 // Calls f(y offset, x position or -1 in the padding, kernel row, kernel column) for all windows.
@@ -35,11 +43,9 @@ Dense convolved(const std::vector<Dense>& in, const Conv2dOptions& options) {
   const Dense &x = in[0], &weight = in[1];
   const Extent window{static_cast<int>(weight.shape[1]), static_cast<int>(weight.shape[2])};
   const std::int64_t channels = x.shape[3], out = weight.shape[0];
-  Dense y({x.shape[0],
-           positions(x.shape[1], window.height, options.stride.height, options.padding.height),
-           positions(x.shape[2], window.width, options.stride.width, options.padding.width), out});
+  Dense y(positions(x.shape, window, options.stride, options.padding, out));
   for (std::int64_t i = 0; i < y.size() && in.size() > 2; ++i) y[i] = in[2][i % out];
-  for_windows(x.shape, y.shape, window, options.stride, options.padding,
+  for_windows(x.shape, y.shape, window, options.stride, options.padding.before,
               [&](std::int64_t to, std::int64_t from, int kh, int kw) {
                 for (std::int64_t o = 0; o < out && from >= 0; ++o) {
                   for (std::int64_t c = 0; c < channels; ++c) {
@@ -91,16 +97,20 @@ Dense pooled(const Dense& x, const PoolOptions& options, bool is_maximum) {
   const Extent stride{options.stride.height > 0 ? options.stride.height : window.height,
                       options.stride.width > 0 ? options.stride.width : window.width};
   const std::int64_t channels = x.shape[3];
-  Dense y({x.shape[0], positions(x.shape[1], window.height, stride.height, options.padding.height),
-           positions(x.shape[2], window.width, stride.width, options.padding.width), channels},
+  Dense y(positions(x.shape, window, stride, options.padding, channels),
           is_maximum ? -std::numeric_limits<double>::infinity() : 0);
-  const double area = window.height * window.width;
-  for_windows(x.shape, y.shape, window, stride, options.padding,
+  std::vector<double> area(static_cast<std::size_t>(y.size() / channels));
+  for_windows(x.shape, y.shape, window, stride, options.padding.before,
+              [&](std::int64_t to, std::int64_t from, int, int) {
+                if (options.counts_padding || from >= 0) ++area[static_cast<std::size_t>(to)];
+              });
+  for_windows(x.shape, y.shape, window, stride, options.padding.before,
               [&](std::int64_t to, std::int64_t from, int, int) {
                 for (std::int64_t c = 0; c < channels && from >= 0; ++c) {
                   double& result = y[to * channels + c];
                   const double value = x[from * channels + c];
-                  result = is_maximum ? std::max(result, value) : result + value / area;
+                  result = is_maximum ? std::max(result, value)
+                                      : result + value / area[static_cast<std::size_t>(to)];
                 }
               });
   return y;
@@ -155,6 +165,8 @@ std::vector<OpCase> conv_cases() {
       conv_case("conv2d", {}, true, {{1, 3, 3, 2}, {2, 5, 4, 2}}, {3, 3, 2, 2}),
       conv_case("conv2d_one_element", {}, true, {{1, 1, 1, 1}}, {1, 1, 1, 1}),
       conv_case("conv2d_padded", {.padding = 1}, false, {{2, 4, 5, 3}, {1, 1, 1, 3}}, {4, 3, 3, 3}),
+      conv_case("conv2d_unevenly_padded", {.stride = 2, .padding = {{0, 2}, {1, 0}}}, true,
+                {{2, 4, 5, 3}}, {4, 3, 2, 3}),
       conv_case("conv2d_strided", {.stride = {2, 3}, .padding = {1, 0}}, true, {{2, 6, 7, 2}},
                 {3, 3, 2, 2}),
       conv_case("conv2d_relu", {.padding = 1, .activation = Activation::relu}, true, {{2, 4, 4, 1}},
@@ -169,9 +181,15 @@ std::vector<OpCase> conv_cases() {
   all.push_back(pool_case("max_pool2d", {}, true));
   all.push_back(
       pool_case("max_pool2d_overlapping", {.window = 3, .stride = 2, .padding = 1}, true));
+  all.push_back(pool_case("max_pool2d_unevenly_padded",
+                          {.window = 2, .stride = 1, .padding = {{0, 1}, {1, 0}}}, true));
   all.push_back(pool_case("avg_pool2d", {}, false));
   all.push_back(pool_case("avg_pool2d_overlapping",
                           {.window = {3, 2}, .stride = {1, 2}, .padding = {1, 0}}, false));
+  all.push_back(pool_case(
+      "avg_pool2d_within_the_image",
+      {.window = {3, 2}, .stride = 2, .padding = {{1, 0}, {0, 1}}, .counts_padding = false},
+      false));
   all.push_back(pad_case("pad2d", {.before = {1, 2}, .after = {0, 3}}));
   all.push_back(pad_case("pad2d_of_a_value", {.before = 0, .after = {1, 0}, .value = -1.5}));
   for (OpCase& row : all) row.takes_halves = false;

@@ -11,7 +11,7 @@ namespace lockstep::nn {
 struct Conv2dOptions {
   Extent kernel = 3;
   Extent stride = 1;
-  Extent padding = 0;  // zeros on each side
+  Padding padding = 0;  // zeros
   bool bias = true;
   DType dtype = DType::f32;
   Device device = {};
@@ -33,7 +33,7 @@ class Conv2d : public FusingLayer {
 
  private:
   Extent stride_;
-  Extent padding_;
+  Padding padding_;
   Tensor weight_;
   Tensor bias_;
 };

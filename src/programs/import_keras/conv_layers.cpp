@@ -14,7 +14,7 @@ Value conv2d(LayerContext& layer) {
   const Sizes kernel = layer.pair("kernel_size"), stride = layer.pair("strides");
   const std::int64_t in = layer.known(layer.input(3).shape[2]), out = layer.integer("filters");
   const bool has_bias = layer.flag("use_bias", true);
-  const Windowed window = windowed(layer, kernel, stride, 0);
+  const Windowed window = windowed(layer, kernel, stride);
   layer.weight("kernel", {kernel[0], kernel[1], in, out}, "weight", {3, 0, 1, 2});
   if (has_bias) layer.weight("bias", {out}, "bias", {0});
   return layer.activated(layer.add_holder({"conv2d",
@@ -22,9 +22,10 @@ Value conv2d(LayerContext& layer) {
                                             {"out", out},
                                             {"kernel", kernel},
                                             {"stride", stride},
-                                            {"padding", window.padding},
+                                            {"padding", window.padding()},
+                                            {"padding_after", window.padding_after()},
                                             {"bias", has_bias}}},
-                                          window.input,
+                                          layer.input(),
                                           {window.rows.size, window.columns.size, out}));
 }
 

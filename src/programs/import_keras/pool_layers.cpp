@@ -1,28 +1,27 @@
 #include "src/programs/import_keras/layers.h"
 
-#include <limits>
-#include <string_view>
-
 #include "src/programs/import_keras/window.h"
 
 namespace lockstep::programs {
 namespace {
 
-Value pool2d(LayerContext& layer, const char* kind, double margin) {
+Value pool2d(LayerContext& layer, LayerSpec spec) {
   layer.check_channels_last();
   const Sizes size = layer.pair("pool_size");
   const Sizes stride = layer.has("strides") ? layer.pair("strides") : size;
-  const Windowed window = windowed(layer, size, stride, margin);
-  const bool is_padded = window.rows.after > 0 || window.columns.after > 0;
-  if (is_padded && std::string_view(kind) == "avg_pool2d") layer.refuse_setting("padding");
-  return layer.add("", {kind, {{"window", size}, {"stride", stride}, {"padding", window.padding}}},
-                   window.input, {window.rows.size, window.columns.size, layer.input().shape[2]});
+  const Windowed window = windowed(layer, size, stride);
+  spec.attributes.merge(Attributes{{"window", size},
+                                   {"stride", stride},
+                                   {"padding", window.padding()},
+                                   {"padding_after", window.padding_after()}});
+  return layer.add("", std::move(spec), layer.input(),
+                   {window.rows.size, window.columns.size, layer.input().shape[2]});
 }
 
-Value max_pool2d(LayerContext& layer) {
-  return pool2d(layer, "max_pool2d", -std::numeric_limits<double>::infinity());
+Value max_pool2d(LayerContext& layer) { return pool2d(layer, {"max_pool2d"}); }
+Value avg_pool2d(LayerContext& layer) {
+  return pool2d(layer, {"avg_pool2d", {{"counts_padding", false}}});
 }
-Value avg_pool2d(LayerContext& layer) { return pool2d(layer, "avg_pool2d", 0); }
 
 Value global_pool2d(LayerContext& layer, const char* kind) {
   layer.check_channels_last();

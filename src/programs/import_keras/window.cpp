@@ -30,23 +30,13 @@ Sliding sliding(const LayerContext& layer, std::int64_t size, std::int64_t windo
 
 }  // namespace
 
-Windowed windowed(LayerContext& layer, const Sizes& window, const Sizes& stride, double value) {
+Windowed windowed(const LayerContext& layer, const Sizes& window, const Sizes& stride) {
   const std::string padding = layer.text("padding", "valid");
   if (padding != "valid" && padding != "same") layer.refuse_setting("padding");
-  Windowed result{.input = layer.input(3), .rows = {}, .columns = {}};
-  const Sizes& shape = result.input.shape;
+  const Sizes& shape = layer.input(3).shape;
   const bool is_same = padding == "same";
-  Sliding& rows = result.rows = sliding(layer, shape[0], window[0], stride[0], is_same);
-  Sliding& columns = result.columns = sliding(layer, shape[1], window[1], stride[1], is_same);
-  if (rows.before == rows.after && columns.before == columns.after) {
-    result.padding = {rows.before, columns.before};
-    return result;
-  }
-  const Attributes margin = {{"before", Sizes{rows.before, columns.before}},
-                             {"after", Sizes{rows.after, columns.after}},
-                             {"value", value}};
-  result.input = layer.add(".pad", {"pad2d", margin}, result.input, {-1, -1, shape[2]});
-  return result;
+  return {sliding(layer, shape[0], window[0], stride[0], is_same),
+          sliding(layer, shape[1], window[1], stride[1], is_same)};
 }
 
 }  // namespace lockstep::programs

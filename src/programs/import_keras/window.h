@@ -10,14 +10,15 @@ struct Sliding {
   std::int64_t size = 0, before = 0, after = 0;
 };
 
-// Both axes of a window over the layer's input, and the input with its margin where that is uneven.
+// Both axes of a window over the layer's input.
 struct Windowed {
-  Value input;
-  Sizes padding = {0, 0};
   Sliding rows, columns;
+
+  // As the attributes of a node.
+  Sizes padding() const { return {rows.before, columns.before}; }
+  Sizes padding_after() const { return {rows.after, columns.after}; }
 };
 
-// `value` fills an uneven margin, which takes a node of its own.
-Windowed windowed(LayerContext& layer, const Sizes& window, const Sizes& stride, double value);
+Windowed windowed(const LayerContext& layer, const Sizes& window, const Sizes& stride);
 
 }  // namespace lockstep::programs
