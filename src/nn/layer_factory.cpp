@@ -61,6 +61,12 @@ Made batch_norm_of(AttributeReader& read) {
                                                           .dtype = read.dtype()});
 }
 
+Made layer_norm_of(AttributeReader& read) {
+  return std::make_unique<LayerNorm>(
+      read.integer("channels"),
+      nn::LayerNormOptions{.epsilon = read.number("epsilon", 1e-5), .dtype = read.dtype()});
+}
+
 Made dropout_of(AttributeReader& read) {
   return std::make_unique<Dropout>(read.number("probability"));
 }
@@ -109,6 +115,7 @@ const std::map<std::string_view, Maker>& makers() {
       {"crop2d", crop2d_of},
       {"upsample2d", upsample2d_of},
       {"batch_norm", batch_norm_of},
+      {"layer_norm", layer_norm_of},
       {"dropout", dropout_of},
       {"flatten", flatten_of},
       {"reshape", reshape_of},

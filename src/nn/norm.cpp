@@ -42,6 +42,28 @@ LayerSpec BatchNorm::layer() const {
                                            {"epsilon", epsilon_}})};
 }
 
+LayerNorm::LayerNorm(std::int64_t channels, const Options& options) : epsilon_(options.epsilon) {
+  check_sizes("LayerNorm", {{"channels", channels}});
+  const TensorOptions kind = {options.dtype, options.device};
+  weight_ = ones({channels}, kind);
+  bias_ = zeros({channels}, kind);
+  require_grad(weight_);
+  require_grad(bias_);
+}
+
+Tensor LayerNorm::forward(const Tensor& x) {
+  return layer_norm(x, weight_, bias_, {.epsilon = epsilon_});
+}
+
+void LayerNorm::visit(Visitor& visitor) {
+  visitor.parameter("weight", weight_);
+  visitor.parameter("bias", bias_);
+}
+
+LayerSpec LayerNorm::layer() const {
+  return {"layer_norm", of_dtype(weight_, {{"channels", weight_.size(0)}, {"epsilon", epsilon_}})};
+}
+
 Tensor Rescale::forward(const Tensor& x) { return x * scale_ + offset_; }
 
 }  // namespace lockstep::nn

@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <functional>
 
 #include "lockstep/base/error.h"
@@ -56,6 +57,15 @@ TEST(Pools, TakeTheLargestOrTheMean) {
   const Tensor x = tensor({1, 2, 3, 4, 5, 6, 7, 8}, {1, 2, 4, 1});
   EXPECT_EQ(MaxPool2d()(x).to_vector(), (std::vector<float>{6, 8}));
   EXPECT_EQ(AvgPool2d()(x).to_vector(), (std::vector<float>{3.5, 5.5}));
+}
+
+TEST(LayerNorm, NormalisesEachRowByItself) {
+  LayerNorm layer(3, {.epsilon = 0});
+  const Tensor x = tensor({1, 2, 3, 10, 10, 40}, {2, 3});
+  const double root = std::sqrt(1.5), half = std::sqrt(0.5);
+  const std::vector<double> expected = {-root, 0, root, -half, -half, 2 * half};
+  const std::vector<double> y = layer(x).to_vector<double>();
+  for (std::size_t i = 0; i < y.size(); ++i) EXPECT_NEAR(y[i], expected[i], 1e-5) << i;
 }
 
 TEST(BatchNorm, NormalisesByTheBatchInTrainingAndByWhatItLearnedAfterwards) {

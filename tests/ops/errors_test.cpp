@@ -110,6 +110,12 @@ TEST(OpErrors, NameShapesThatDoNotFit) {
          batch_norm(zeros({2, 3}), zeros({2}), zeros({3}), zeros({3}), zeros({3}));
        },
        "batch_norm: weight has shape [2] but must be [3]", "give weight the shape [3]"},
+      {[] {
+         layer_norm(zeros({2, 3}), zeros({2}));
+       },
+       "layer_norm: weight has shape [2] but must be [3]", "give weight the shape [3]"},
+      {[] { layer_norm(zeros({})); }, "layer_norm: x has shape [] but must be [..., channels]",
+       "give x an axis of features"},
       {[] { batch_norm(zeros({3}), zeros({3}), zeros({3}), zeros({3}), zeros({3})); },
        "batch_norm: x has shape [3] but must be [..., channels]",
        "give x an axis of samples in front"},
