@@ -53,6 +53,12 @@ std::int64_t AttributeReader::integer(const std::string& name, std::int64_t fall
   return find(name) == nullptr ? fallback : integer(name);
 }
 
+int AttributeReader::whole(const std::string& name, int fallback) {
+  const std::int64_t value = integer(name, fallback);
+  if (value < 1 || value > std::numeric_limits<int>::max()) refuse(name, "is not at least 1");
+  return static_cast<int>(value);
+}
+
 double AttributeReader::number(const std::string& name) {
   const Attribute* found = find(name);
   if (found != nullptr && std::holds_alternative<std::int64_t>(*found)) {
@@ -83,9 +89,9 @@ Extent AttributeReader::extent(const std::string& name, std::int64_t least, Exte
   return find(name) == nullptr ? fallback : extent(name, least);
 }
 
-Padding AttributeReader::padding() {
+Padding AttributeReader::padding(int least_after) {
   const Extent before = extent("padding", 0, 0);
-  return {before, extent("padding_after", 0, before)};
+  return {before, extent("padding_after", least_after, before)};
 }
 
 DType AttributeReader::dtype() {

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <limits>
 #include <map>
 #include <string_view>
 #include <vector>
@@ -35,8 +36,20 @@ Made conv2d_of(AttributeReader& read) {
                                   nn::Conv2dOptions{.kernel = read.extent("kernel", 1),
                                                     .stride = read.extent("stride", 1, 1),
                                                     .padding = read.padding(),
+                                                    .dilation = read.extent("dilation", 1, 1),
+                                                    .groups = read.whole("groups", 1),
                                                     .bias = read.boolean("bias", true),
                                                     .dtype = read.dtype()});
+}
+
+Made conv_transpose2d_of(AttributeReader& read) {
+  return std::make_unique<ConvTranspose2d>(
+      read.integer("in"), read.integer("out"),
+      nn::ConvTranspose2dOptions{.kernel = read.extent("kernel", 1),
+                                 .stride = read.extent("stride", 1, 1),
+                                 .padding = read.padding(std::numeric_limits<int>::min()),
+                                 .bias = read.boolean("bias", true),
+                                 .dtype = read.dtype()});
 }
 
 PoolOptions pool_options_of(AttributeReader& read) {
@@ -107,6 +120,7 @@ const std::map<std::string_view, Maker>& makers() {
   static const std::map<std::string_view, Maker> all = {
       {"linear", linear_of},
       {"conv2d", conv2d_of},
+      {"conv_transpose2d", conv_transpose2d_of},
       {"max_pool2d", max_pool2d_of},
       {"avg_pool2d", avg_pool2d_of},
       {"global_max_pool2d", global_pool_of<GlobalMaxPool2d>},

@@ -2,8 +2,8 @@
 """Makes small Keras models with random weights, inputs, and the outputs that Keras computes for them.
 
 usage: make_keras_models.py FOLDER
-Needs keras with a backend (pip install tensorflow-cpu, or torch and KERAS_BACKEND=torch); where tf_keras is
-installed too, the models are also written by Keras 2. Writes NAME.h5 or NAME.keras beside
+Needs keras with TensorFlow (pip install tensorflow-cpu; PyTorch pads means in a way of its own); where
+tf_keras is installed too, the models are also written by Keras 2. Writes NAME.h5 or NAME.keras beside
 NAME.io.safetensors (input0, output0, ...).
 """
 
@@ -72,6 +72,26 @@ def graph(keras):
     return keras.Model([left, right], [layers.Dense(2, activation="relu")(e), f])
 
 
+def convolutions(keras):
+    layers = keras.layers
+    return keras.Sequential(
+        [
+            layers.Input((9, 10, 4)),
+            layers.DepthwiseConv2D(3, padding="same", activation="relu"),
+            layers.SeparableConv2D(6, (2, 3), depth_multiplier=2, padding="same"),
+            layers.Conv2D(8, 3, groups=2, padding="same"),
+            layers.Conv2D(4, 2, dilation_rate=2, use_bias=False),
+            layers.DepthwiseConv2D((3, 2), strides=2, padding="same", depth_multiplier=2, use_bias=False),
+            layers.Conv2DTranspose(5, 3, strides=2, padding="same", activation="tanh"),
+            layers.Conv2DTranspose(4, 2, strides=2),
+            layers.Conv2DTranspose(3, 3, padding="same", use_bias=False),
+            layers.AveragePooling2D(3, strides=2, padding="same"),
+            layers.LayerNormalization(epsilon=0.01, center=False),
+            layers.Conv2D(2, 3, strides=3, padding="same"),
+        ]
+    )
+
+
 def write_safetensors(path, tensors):
     header, data = {}, b""
     for name, values in tensors.items():
@@ -116,7 +136,7 @@ def main():
             keras = importlib.import_module(module)
         except ImportError:
             continue
-        for make in (cnn, shapes, graph):
+        for make in (cnn, shapes, graph, convolutions):
             for kind in ("h5", "keras"):
                 name = f"keras{version}_{kind}_{make.__name__}"
                 write(keras, make, folder, name, "." + kind)

@@ -28,12 +28,28 @@ struct Padding {
 struct Conv2dOptions {
   Extent stride = 1;
   Padding padding = 0;  // zeros
+  Extent dilation = 1;  // the distance of the kernel's taps; 1 where the stride is not
+  int groups = 1;       // of channels that see nothing of each other
   Activation activation = Activation::none;
 };
-// activation(conv(x, weight) + bias): x [n, h, w, in], weight [out, kh, kw, in], bias [out] or
-// undefined -> [n, (before + h + after - kh) / stride + 1, ..., out]. Floating point.
+// activation(conv(x, weight) + bias): x [n, h, w, in], weight [out, kh, kw, in / groups], bias
+// [out] or undefined -> [n, (before + h + after - (kh - 1) dilation - 1) / stride + 1, ..., out].
+// Depthwise with groups = in. Floating point.
 Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias = {},
               const Conv2dOptions& options = {});
+
+struct ConvTranspose2dOptions {
+  Extent stride = 1;
+  // Rows and columns taken off the result; below and on the right up to stride - 1 of zeros are
+  // added where it is negative.
+  Padding padding = 0;
+  Activation activation = Activation::none;
+};
+// The gradient of conv2d for its input as a layer: each pixel of x [n, h, w, in] adds its multiple
+// of the weight [in, kh, kw, out] to the result: activation(. + bias) of
+// [n, (h - 1) stride + kh - before - after, ..., out]. Floating point.
+Tensor conv_transpose2d(const Tensor& x, const Tensor& weight, const Tensor& bias = {},
+                        const ConvTranspose2dOptions& options = {});
 
 struct PoolOptions {
   Extent window = 2;

@@ -7,6 +7,7 @@
 #include <regex>
 #include <set>
 
+#include "lockstep/ops/views.h"
 #include "lockstep/tensor/create.h"
 #include "lockstep/tensor/views.h"
 #include "src/programs/import_keras/refuse.h"
@@ -64,7 +65,7 @@ Tensor tensor_of(const Hdf5File& file, const std::string& path, const Weight& we
     refuse(fmt::format("layer \"{}\": its {} holds NaN", shown(weight.layer), weight.meaning),
            "save the model before its training diverged");
   }
-  return x;
+  return weight.sizes.empty() ? x : reshape(x, Shape(weight.sizes));
 }
 
 void check_layers(const WeightPaths& paths, const Translation& translation) {

@@ -118,17 +118,18 @@ Value LayerContext::join(LayerSpec spec, Sizes shape) {
   return result("", std::move(shape));
 }
 
-Value LayerContext::add_holder(LayerSpec spec, const Value& input, Sizes shape) {
-  if (call_ == 0) return add("", std::move(spec), input, std::move(shape));
-  into_.graph.nodes.push_back({node_name(""), {input.name}, {}, name()});
-  return result("", std::move(shape));
+Value LayerContext::add_holder(LayerSpec spec, const Value& input, Sizes shape,
+                               const std::string& suffix) {
+  if (call_ == 0) return add(suffix, std::move(spec), input, std::move(shape));
+  into_.graph.nodes.push_back({node_name(suffix), {input.name}, {}, name() + suffix});
+  return result(suffix, std::move(shape));
 }
 
 void LayerContext::weight(const std::string& meaning, Sizes shape, const std::string& tensor,
-                          Sizes axes) {
+                          Sizes axes, Sizes sizes) {
   if (call_ > 0) return;
-  into_.weights.push_back(
-      {name(), meaning, std::move(shape), name() + "." + tensor, std::move(axes)});
+  into_.weights.push_back({name(), meaning, std::move(shape), name() + "." + tensor,
+                           std::move(axes), std::move(sizes)});
 }
 
 void LayerContext::constant(const std::string& tensor, std::int64_t elements, double value) {

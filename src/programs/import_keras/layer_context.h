@@ -50,9 +50,10 @@ class LayerContext {
   Value add(const std::string& suffix, LayerSpec spec, const Value& input, Sizes shape);
   Value join(LayerSpec spec, Sizes shape);
   // The same for the node that holds the layer's tensors; later calls share them.
-  Value add_holder(LayerSpec spec, const Value& input, Sizes shape);
-  // In Keras's order. Only the first call counts.
-  void weight(const std::string& meaning, Sizes shape, const std::string& tensor, Sizes axes);
+  Value add_holder(LayerSpec spec, const Value& input, Sizes shape, const std::string& suffix = "");
+  // In Keras's order; Weight says what is meant. Only the first call counts.
+  void weight(const std::string& meaning, Sizes shape, const std::string& tensor, Sizes axes,
+              Sizes sizes = {});
   void constant(const std::string& tensor, std::int64_t elements, double value);
   Value activated(const Value& x);
 

@@ -19,6 +19,7 @@ struct Weight {
   std::vector<std::int64_t> shape;  // as Keras keeps it
   std::string tensor;               // our name
   std::vector<std::int64_t> axes;   // axis i of ours is Keras's axis axes[i]
+  std::vector<std::int64_t> sizes;  // of ours, where axes are merged; else empty
 };
 // A tensor that Keras does not keep because it is constant.
 struct Constant {

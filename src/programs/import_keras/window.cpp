@@ -30,13 +30,20 @@ Sliding sliding(const LayerContext& layer, std::int64_t size, std::int64_t windo
 
 }  // namespace
 
-Windowed windowed(const LayerContext& layer, const Sizes& window, const Sizes& stride) {
+bool is_padded_same(const LayerContext& layer) {
   const std::string padding = layer.text("padding", "valid");
   if (padding != "valid" && padding != "same") layer.refuse_setting("padding");
-  const Sizes& shape = layer.input(3).shape;
-  const bool is_same = padding == "same";
-  return {sliding(layer, shape[0], window[0], stride[0], is_same),
-          sliding(layer, shape[1], window[1], stride[1], is_same)};
+  return padding == "same";
+}
+
+Windowed windowed(const LayerContext& layer, const Sizes& window, const Sizes& stride,
+                  const Sizes& dilation) {
+  const bool is_same = is_padded_same(layer);
+  const auto along = [&](std::size_t axis) {
+    const std::int64_t reach = (window[axis] - 1) * dilation[axis] + 1;
+    return sliding(layer, layer.input(3).shape[axis], reach, stride[axis], is_same);
+  };
+  return {along(0), along(1)};
 }
 
 }  // namespace lockstep::programs

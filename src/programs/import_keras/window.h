@@ -19,6 +19,10 @@ struct Windowed {
   Sizes padding_after() const { return {rows.after, columns.after}; }
 };
 
-Windowed windowed(const LayerContext& layer, const Sizes& window, const Sizes& stride);
+Windowed windowed(const LayerContext& layer, const Sizes& window, const Sizes& stride,
+                  const Sizes& dilation = {1, 1});
+
+// Whether the layer's padding is "same"; IoError unless it is that or "valid".
+bool is_padded_same(const LayerContext& layer);
 
 }  // namespace lockstep::programs
