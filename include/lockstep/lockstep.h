@@ -17,6 +17,7 @@
 #include "lockstep/nn/activation.h"
 #include "lockstep/nn/conv.h"
 #include "lockstep/nn/dropout.h"
+#include "lockstep/nn/embedding.h"
 #include "lockstep/nn/graph.h"
 #include "lockstep/nn/image.h"
 #include "lockstep/nn/init.h"

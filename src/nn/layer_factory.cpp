@@ -11,6 +11,7 @@
 #include "lockstep/base/error.h"
 #include "lockstep/nn/conv.h"
 #include "lockstep/nn/dropout.h"
+#include "lockstep/nn/embedding.h"
 #include "lockstep/nn/image.h"
 #include "lockstep/nn/linear.h"
 #include "lockstep/nn/norm.h"
@@ -80,6 +81,17 @@ Made layer_norm_of(AttributeReader& read) {
       nn::LayerNormOptions{.epsilon = read.number("epsilon", 1e-5), .dtype = read.dtype()});
 }
 
+Made standardize_of(AttributeReader& read) {
+  return std::make_unique<Standardize>(
+      read.integer("channels"),
+      StandardizeOptions{.epsilon = read.number("epsilon", 1e-7), .dtype = read.dtype()});
+}
+
+Made embedding_of(AttributeReader& read) {
+  return std::make_unique<Embedding>(read.integer("rows"), read.integer("width"),
+                                     EmbeddingOptions{.dtype = read.dtype()});
+}
+
 Made dropout_of(AttributeReader& read) {
   return std::make_unique<Dropout>(read.number("probability"));
 }
@@ -130,6 +142,8 @@ const std::map<std::string_view, Maker>& makers() {
       {"upsample2d", upsample2d_of},
       {"batch_norm", batch_norm_of},
       {"layer_norm", layer_norm_of},
+      {"standardize", standardize_of},
+      {"embedding", embedding_of},
       {"dropout", dropout_of},
       {"flatten", flatten_of},
       {"reshape", reshape_of},

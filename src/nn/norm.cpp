@@ -64,6 +64,28 @@ LayerSpec LayerNorm::layer() const {
   return {"layer_norm", of_dtype(weight_, {{"channels", weight_.size(0)}, {"epsilon", epsilon_}})};
 }
 
+Standardize::Standardize(std::int64_t channels, const Options& options)
+    : epsilon_(options.epsilon) {
+  check_sizes("Standardize", {{"channels", channels}});
+  const TensorOptions kind = {options.dtype, options.device};
+  mean_ = zeros({channels}, kind);
+  variance_ = ones({channels}, kind);
+}
+
+Tensor Standardize::forward(const Tensor& x) {
+  const Tensor deviation = relu(sqrt(variance_) - epsilon_) + epsilon_;  // the larger of the two
+  return (x - mean_) / deviation;
+}
+
+void Standardize::visit(Visitor& visitor) {
+  visitor.buffer("mean", mean_);
+  visitor.buffer("variance", variance_);
+}
+
+LayerSpec Standardize::layer() const {
+  return {"standardize", of_dtype(mean_, {{"channels", mean_.size(0)}, {"epsilon", epsilon_}})};
+}
+
 Tensor Rescale::forward(const Tensor& x) { return x * scale_ + offset_; }
 
 }  // namespace lockstep::nn

@@ -92,6 +92,16 @@ def convolutions(keras):
     )
 
 
+def words(keras):
+    layers = keras.layers
+    words, facts = layers.Input((4,), dtype="int32", name="words"), layers.Input((3,), name="facts")
+    normal = layers.Normalization()
+    normal.adapt(numpy.array([[1, 2, 3], [4, 6, 3], [0, 1, 3.5]], dtype="f4"))
+    rows = layers.LayerNormalization()(layers.Embedding(7, 5)(words))
+    both = layers.Concatenate()([layers.Flatten()(rows), normal(facts)])
+    return keras.Model([words, facts], layers.Dense(2)(both))
+
+
 def write_safetensors(path, tensors):
     header, data = {}, b""
     for name, values in tensors.items():
@@ -105,9 +115,15 @@ def write_safetensors(path, tensors):
 
 
 def randomise(model, random):
-    values = []
-    for weight in model.get_weights():
-        values.append(random.uniform(0.1, 1, weight.shape) - 0.4 * (weight.ndim > 1))
+    values, adapted = [], set()  # Normalization computes with what it adapted to
+    for layer in model.layers:
+        if type(layer).__name__ == "Normalization":
+            adapted.update(id(each) for each in layer.weights)
+    for weight, value in zip(model.weights, model.get_weights()):
+        if id(weight) in adapted:
+            values.append(value)
+            continue
+        values.append(random.uniform(0.1, 1, value.shape) - 0.4 * (value.ndim > 1))
     model.set_weights(values)
 
 
@@ -115,11 +131,18 @@ def as_array(keras, tensor):
     return keras.ops.convert_to_numpy(tensor) if hasattr(keras, "ops") else numpy.asarray(tensor)
 
 
+def input_for(tensor, random):
+    shape = (2, *tensor.shape[1:])
+    if "int" in str(tensor.dtype):
+        return random.integers(0, 7, shape).astype("i4")
+    return random.uniform(-1, 1, shape).astype("f4")
+
+
 def write(keras, make, folder, name, suffix):
     random = numpy.random.default_rng(7)
     model = make(keras)
     randomise(model, random)
-    inputs = [random.uniform(-1, 1, (2, *each.shape[1:])).astype("f4") for each in model.inputs]
+    inputs = [input_for(each, random) for each in model.inputs]
     outputs = model(inputs if len(inputs) > 1 else inputs[0], training=False)
     outputs = outputs if isinstance(outputs, (list, tuple)) else [outputs]
     tensors = {f"input{i}": each for i, each in enumerate(inputs)}
@@ -136,7 +159,7 @@ def main():
             keras = importlib.import_module(module)
         except ImportError:
             continue
-        for make in (cnn, shapes, graph, convolutions):
+        for make in (cnn, shapes, graph, convolutions, words):
             for kind in ("h5", "keras"):
                 name = f"keras{version}_{kind}_{make.__name__}"
                 write(keras, make, folder, name, "." + kind)

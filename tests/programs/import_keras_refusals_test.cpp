@@ -50,6 +50,25 @@ TEST(ImportKerasRefuses, LayersByName) {
               HasSubstr("layer \"p\" (MaxPooling2D): a window of 5 on 4"));
 }
 
+TEST(ImportKerasRefuses, WholeNumbersThatAreNotPickedByThem) {
+  const auto model_of = [](const std::string& dtype, const std::string& layer) {
+    return refusal_of_changed([&](hid_t file) {
+      set_text(file, "model_config",
+               R"({"class_name": "Sequential", "config": {"name": "s", "layers": [)"
+               R"({"class_name": "InputLayer", "config": {"name": "i", "batch_shape": [null, 4], )"
+               R"("dtype": ")" +
+                   dtype + "\"}}, " + layer + "]}}");
+    });
+  };
+  EXPECT_THAT(model_of("int32", R"({"class_name": "Dense", "config": {"name": "d", "units": 2}})"),
+              HasSubstr("layer \"d\" (Dense): its input is of whole numbers"));
+  EXPECT_THAT(model_of("float32", R"({"class_name": "Embedding", "config": {"name": "e", )"
+                                  R"("input_dim": 3, "output_dim": 2}})"),
+              HasSubstr("layer \"e\" (Embedding): its input is not of whole numbers"));
+  EXPECT_THAT(model_of("string", R"({"class_name": "ReLU", "config": {"name": "r"}})"),
+              HasSubstr("is neither float32 nor int32"));
+}
+
 TEST(ImportKerasRefuses, ACycle) {
   const auto layer = [](const std::string& name, const std::string& reads) {
     return fmt::format(R"({{"class_name": "ReLU", "name": "{0}", "config": {{"name": "{0}"}}, )"

@@ -16,11 +16,25 @@ Value dense(LayerContext& layer) {
       {"linear", {{"in", in}, {"out", out}, {"bias", has_bias}}}, x, std::move(shape)));
 }
 
+Value embedding(LayerContext& layer) {
+  if (!layer.input().is_whole) {
+    layer.refuse_layer("its input is not of whole numbers", "give the input layer dtype='int32'");
+  }
+  if (layer.flag("mask_zero", false)) layer.refuse_setting("mask_zero");
+  const std::int64_t rows = layer.integer("input_dim"), width = layer.integer("output_dim");
+  layer.weight("embeddings", {rows, width}, "weight", {0, 1});
+  Sizes shape = layer.input().shape;
+  shape.push_back(width);
+  return layer.add_holder({"embedding", {{"rows", rows}, {"width", width}}}, layer.input(),
+                          std::move(shape));
+}
+
 }  // namespace
 
 Translators dense_layers() {
   return {
       {"Dense", dense},
+      {"Embedding", embedding},
   };
 }
 

@@ -126,6 +126,7 @@ State tensors_of(const Hdf5File& file, const WeightPaths& paths, const Translati
       refuse(fmt::format("layer \"{}\" lacks its {} in the file", shown(weight.layer),
                          weight.meaning));
     }
+    if (weight.tensor.empty()) continue;
     state.emplace_back(weight.tensor, tensor_of(file, found->second[place], weight));
   }
   for (const Constant& constant : translation.constants) {

@@ -128,12 +128,14 @@ Value LayerContext::add_holder(LayerSpec spec, const Value& input, Sizes shape,
 void LayerContext::weight(const std::string& meaning, Sizes shape, const std::string& tensor,
                           Sizes axes, Sizes sizes) {
   if (call_ > 0) return;
-  into_.weights.push_back({name(), meaning, std::move(shape), name() + "." + tensor,
-                           std::move(axes), std::move(sizes)});
+  into_.weights.push_back({name(), meaning, std::move(shape),
+                           tensor.empty() ? "" : name() + "." + tensor, std::move(axes),
+                           std::move(sizes)});
 }
 
 void LayerContext::constant(const std::string& tensor, std::int64_t elements, double value) {
-  if (call_ == 0) into_.constants.push_back({name() + "." + tensor, elements, value});
+  if (call_ == 0)
+    into_.constants.push_back({tensor.empty() ? "" : name() + "." + tensor, elements, value});
 }
 
 Value LayerContext::activated(const Value& x) {

@@ -16,6 +16,7 @@ using Sizes = std::vector<std::int64_t>;
 struct Value {
   std::string name;
   Sizes shape;
+  bool is_whole = false;  // numbers of rows, which an embedding alone takes
 };
 
 class LayerContext {
@@ -54,6 +55,8 @@ class LayerContext {
   // In Keras's order; Weight says what is meant. Only the first call counts.
   void weight(const std::string& meaning, Sizes shape, const std::string& tensor, Sizes axes,
               Sizes sizes = {});
+  // Kept by Keras without a counterpart.
+  void unused_weight(const std::string& meaning) { weight(meaning, {}, "", {}); }
   void constant(const std::string& tensor, std::int64_t elements, double value);
   Value activated(const Value& x);
 

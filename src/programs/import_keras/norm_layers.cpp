@@ -46,6 +46,19 @@ Value layer_norm(LayerContext& layer) {
       layer.input().shape);
 }
 
+Value normalization(LayerContext& layer) {
+  for (const char* key : {"mean", "variance"}) {
+    if (layer.has(key)) layer.refuse_setting(key);
+  }
+  if (layer.flag("invert", false)) layer.refuse_setting("invert");
+  const std::int64_t channels = channels_of(layer);
+  layer.weight("mean", {channels}, "mean", {0});
+  layer.weight("variance", {channels}, "variance", {0});
+  layer.unused_weight("count");
+  return layer.add_holder({"standardize", {{"channels", channels}}}, layer.input(),
+                          layer.input().shape);
+}
+
 Value rescaling(LayerContext& layer) {
   return layer.add(
       "", {"rescale", {{"scale", layer.number("scale")}, {"offset", layer.number("offset")}}},
@@ -58,6 +71,7 @@ Translators norm_layers() {
   return {
       {"BatchNormalization", batch_norm},
       {"LayerNormalization", layer_norm},
+      {"Normalization", normalization},
       {"Rescaling", rescaling},
   };
 }

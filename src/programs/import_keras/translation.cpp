@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <optional>
+
 #include "src/programs/import_keras/layers.h"
 #include "src/programs/import_keras/refuse.h"
 
@@ -29,12 +31,19 @@ void check_known(const KerasModel& model) {
   }
 }
 
+// What our graph calls the elements; nothing for those that it knows no input of.
+std::optional<DType> dtype_of(const nlohmann::json& keras) {
+  if (keras == "float32") return DType::f32;
+  if (keras == "int32" || keras == "int64") return DType::i64;
+  return std::nullopt;
+}
+
 Value input_of(const KerasLayer& layer, GraphSpec& graph) {
   const char* key = layer.config.contains("batch_shape") ? "batch_shape" : "batch_input_shape";
   const nlohmann::json shape = layer.config.value(key, nlohmann::json());
-  Value value{layer.name, {}};
-  const bool is_list = shape.is_array() && !shape.empty() && shape.size() <= 6;
-  bool is_valid = is_list && layer.config.value("dtype", nlohmann::json("float32")) == "float32";
+  const auto dtype = dtype_of(layer.config.value("dtype", nlohmann::json("float32")));
+  Value value{layer.name, {}, dtype == DType::i64};
+  bool is_valid = dtype && shape.is_array() && !shape.empty() && shape.size() <= 6;
   for (std::size_t axis = 1; is_valid && axis < shape.size(); ++axis) {
     const nlohmann::json& size = shape[axis];
     is_valid =
@@ -42,12 +51,21 @@ Value input_of(const KerasLayer& layer, GraphSpec& graph) {
     if (is_valid) value.shape.push_back(size.is_null() ? -1 : size.get<std::int64_t>());
   }
   if (!is_valid) {
-    refuse(fmt::format("the input \"{}\" has no shape of at most 5 sizes or is not float32",
+    refuse(fmt::format("the input \"{}\" has no shape of at most 5 sizes or is neither float32 nor "
+                       "int32",
                        shown(layer.name)),
            "give the input layer a shape and float32 elements");
   }
-  graph.inputs.push_back({layer.name, value.shape});
+  graph.inputs.push_back({layer.name, value.shape, *dtype});
   return value;
+}
+
+void check_elements(const LayerContext& layer) {
+  for (const Value& input : layer.inputs()) {
+    if (input.is_whole && layer.kind() != "Embedding") {
+      layer.refuse_layer("its input is of whole numbers", "feed float32, or an Embedding");
+    }
+  }
 }
 
 }  // namespace
@@ -65,6 +83,7 @@ Translation translated(const KerasModel& model) {
     std::vector<Value> inputs;
     for (const KerasValue& input : layer.calls[each.call]) inputs.push_back(values.at(input));
     LayerContext context(result, layer, each.call, std::move(inputs));
+    check_elements(context);
     values[each] = layers().at(layer.kind)(context);
   }
   for (const KerasValue& output : model.outputs) {

@@ -17,7 +17,7 @@ struct Weight {
   std::string layer;                // of Keras
   std::string meaning;              // "kernel"
   std::vector<std::int64_t> shape;  // as Keras keeps it
-  std::string tensor;               // our name
+  std::string tensor;               // our name; empty where nothing of ours needs it
   std::vector<std::int64_t> axes;   // axis i of ours is Keras's axis axes[i]
   std::vector<std::int64_t> sizes;  // of ours, where axes are merged; else empty
 };
