@@ -62,6 +62,25 @@ elseif(NOT LOCKSTEP_CUDA STREQUAL "OFF")
   endif()
 endif()
 
+# Of lockstep-import-keras alone: HDF5's reader is no match for hostile files, so the library never links it.
+set(LOCKSTEP_HAS_HDF5 OFF)
+if(NOT LOCKSTEP_WITH_HDF5 STREQUAL "OFF")
+  find_package(PkgConfig QUIET)
+  if(PkgConfig_FOUND)
+    pkg_check_modules(LOCKSTEP_HDF5 QUIET IMPORTED_TARGET hdf5)
+    pkg_check_modules(LOCKSTEP_ZIP QUIET IMPORTED_TARGET libzip)
+  endif()
+  if(LOCKSTEP_HDF5_FOUND AND LOCKSTEP_ZIP_FOUND)
+    set(LOCKSTEP_HAS_HDF5 ON)
+  elseif(LOCKSTEP_WITH_HDF5 STREQUAL "ON")
+    message(FATAL_ERROR "LOCKSTEP_WITH_HDF5=ON, but hdf5 or libzip was not found; "
+                        "install pkg-config, libhdf5-dev and libzip-dev")
+  else()
+    message(STATUS "LOCKSTEP_WITH_HDF5: off (hdf5 or libzip not found; install pkg-config, libhdf5-dev and "
+                   "libzip-dev for lockstep-import-keras)")
+  endif()
+endif()
+
 if(LOCKSTEP_TESTS)
   find_package(GTest REQUIRED)
   # The reference of the kernels' tests. Asked without a version: Eigen's own version file refuses newer majors.

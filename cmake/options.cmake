@@ -11,8 +11,9 @@ set(LOCKSTEP_CUDA_ARCHITECTURES "80-real;90" CACHE STRING
     "GPU architectures to build for, as CMAKE_CUDA_ARCHITECTURES names them")
 
 set(LOCKSTEP_WITH_ONEDNN "AUTO" CACHE STRING "Multiply bf16 with oneDNN: AUTO, ON or OFF")
+set(LOCKSTEP_WITH_HDF5 "AUTO" CACHE STRING "Build lockstep-import-keras: AUTO, ON or OFF")
 
-foreach(choice LOCKSTEP_CUDA LOCKSTEP_WITH_ONEDNN)
+foreach(choice LOCKSTEP_CUDA LOCKSTEP_WITH_ONEDNN LOCKSTEP_WITH_HDF5)
   set_property(CACHE ${choice} PROPERTY STRINGS AUTO ON OFF)
   if(NOT ${choice} MATCHES "^(AUTO|ON|OFF)$")
     message(FATAL_ERROR "${choice} is '${${choice}}'; give AUTO, ON or OFF")

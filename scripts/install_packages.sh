@@ -9,6 +9,7 @@ packages=(
   g++ cmake ninja-build ccache binutils git python3 python3-venv iproute2
   libopenmpi-dev openmpi-bin libdnnl-dev libeigen3-dev libfmt-dev libspdlog-dev libcli11-dev
   nlohmann-json3-dev libxxhash-dev zlib1g-dev libgtest-dev libgmock-dev libbenchmark-dev
+  pkg-config libhdf5-dev libzip-dev
 )
 test_packages=(slurm-wlm slurm-wlm-basic-plugins munge)
 check_packages=(clang-format-14 clang-tidy-16)

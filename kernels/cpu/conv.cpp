@@ -1,6 +1,7 @@
 #include "kernels/cpu/conv.h"
 
 #include "kernels/cpu/conv_passes.h"
+#include "kernels/cpu/depthwise.h"
 #include "kernels/cpu/onednn.h"
 #include "kernels/cpu/widened.h"
 
@@ -8,6 +9,7 @@ namespace lockstep::kernels::cpu {
 namespace {
 
 template <class T> void run(const ConvCall& call) {
+  if (is_depthwise(call)) return depthwise<T>(call);
   const ConvShape shape = shape_of(call);
   switch (call.pass) {
     case ConvPass::value:
@@ -24,7 +26,7 @@ template <class T> void run(const ConvCall& call) {
 void conv(const ConvCall& call) {
   if (call.weight.dtype == DType::f32) return run<float>(call);
   if (call.weight.dtype == DType::f64) return run<double>(call);
-  if (!onednn::conv(call)) widened::conv(call);
+  if (is_depthwise(call) || !onednn::conv(call)) widened::conv(call);
 }
 
 }  // namespace lockstep::kernels::cpu

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <limits>
 
-#include "kernels/cpu/vec.h"
+#include "kernels/cpu/sliding.h"
 #include "kernels/cpu/widened.h"
 #include "kernels/host.h"
 #include "lockstep/core/parallel_for.h"
@@ -11,69 +11,13 @@
 namespace lockstep::kernels::cpu {
 namespace {
 
-struct PoolShape {
-  std::int64_t images, height, width, channels, out_height, out_width;
-  Window window;
-
-  std::int64_t image_size() const { return height * width * channels; }
-  std::int64_t out_size() const { return out_height * out_width * channels; }
+struct PoolShape : SlidingShape {
+  bool counts_padding;
 };
 
 PoolShape shape_of(const PoolCall& call) {
-  const Shape &x = call.x.sizes, &y = (call.y.data != nullptr ? call.y : call.g).sizes;
-  return {x[0], x[1], x[2], x[3], y[1], y[2], call.window};
-}
-
-// The part of a window that lies within the image.
-struct Taps {
-  std::int64_t top, bottom, left, right;
-
-  bool is_empty() const { return top >= bottom || left >= right; }
-};
-
-Taps taps_at(const PoolShape& s, std::int64_t y, std::int64_t x) {
-  const Window& w = s.window;
-  const std::int64_t top = y * w.stride_height - w.pad_height;
-  const std::int64_t left = x * w.stride_width - w.pad_width;
-  return {std::max<std::int64_t>(top, 0), std::min(top + w.height, s.height),
-          std::max<std::int64_t>(left, 0), std::min(left + w.width, s.width)};
-}
-
-// f(pixel, taps) for every output pixel of an image.
-template <class F> void for_each_window(const PoolShape& s, const F& f) {
-  for (std::int64_t y = 0; y < s.out_height; ++y) {
-    for (std::int64_t x = 0; x < s.out_width; ++x) f(y * s.out_width + x, taps_at(s, y, x));
-  }
-}
-
-// f(position) for every tap, row by row; a position is an offset within the image plane.
-template <class F>
-inline __attribute__((always_inline)) void for_each_tap(const PoolShape& s, const Taps& taps,
-                                                        const F& f) {
-  for (std::int64_t y = taps.top; y < taps.bottom; ++y) {
-    for (std::int64_t x = taps.left; x < taps.right; ++x) f(y * s.width + x);
-  }
-}
-
-// A vector's worth of channels, or a single one.
-template <class T, int N> struct Pack {
-  typedef T Values __attribute__((vector_size(N * sizeof(T))));
-  typedef std::int32_t Positions __attribute__((vector_size(N * sizeof(std::int32_t))));
-
-  template <class V, class P> static V read(const P* p) {
-    V v;
-    __builtin_memcpy(&v, p, sizeof(V));
-    return v;
-  }
-  template <class V, class P> static void write(P* p, V v) { __builtin_memcpy(p, &v, sizeof(V)); }
-};
-
-// Calls f with the channel and the number of channels taken together, as a constant.
-template <class T, class F>
-inline __attribute__((always_inline)) void for_channels(std::int64_t channels, const F& f) {
-  std::int64_t c = 0;
-  for (; c + lanes<T> <= channels; c += lanes<T>) f.template operator()<lanes<T>>(c);
-  for (; c < channels; ++c) f.template operator()<1>(c);
+  const View& result = call.y.data != nullptr ? call.y : call.g;
+  return {sliding_shape(call.x, result, call.window), call.counts_padding};
 }
 
 template <class T> void max_value(const PoolShape& s, const T* x, T* y, std::int32_t* indices) {
@@ -124,9 +68,15 @@ void max_slope(const PoolShape& s, const T* g, const std::int32_t* indices, T* d
   });
 }
 
+// What each tap of a window counts for in its mean.
+template <class T> T share_of(const PoolShape& s, const Taps& taps) {
+  const std::int64_t all = static_cast<std::int64_t>(s.window.height) * s.window.width;
+  return T(1) / static_cast<T>(s.counts_padding ? all : std::max<std::int64_t>(taps.count(), 1));
+}
+
 template <class T> void average_value(const PoolShape& s, const T* x, T* y) {
-  const T share = T(1) / static_cast<T>(s.window.height * s.window.width);
   for_each_window(s, [&](std::int64_t pixel, const Taps& taps) {
+    const T share = share_of<T>(s, taps);
     for_channels<T>(s.channels, [&]<int N>(std::int64_t c) {
       using P = Pack<T, N>;
       using Values = typename P::Values;
@@ -140,8 +90,8 @@ template <class T> void average_value(const PoolShape& s, const T* x, T* y) {
 }
 
 template <class T, bool Store> void average_slope(const PoolShape& s, const T* g, T* dx) {
-  const T share = T(1) / static_cast<T>(s.window.height * s.window.width);
   for_each_window(s, [&](std::int64_t pixel, const Taps& taps) {
+    const T share = share_of<T>(s, taps);
     for_channels<T>(s.channels, [&]<int N>(std::int64_t c) {
       using P = Pack<T, N>;
       using Values = typename P::Values;

@@ -43,7 +43,7 @@ template <class T, Write write> struct Row {
 
   const RowsCall& call;
   std::int64_t elements;
-  const T* input[2];
+  const T* input[3];
   T* output;
   std::int64_t offsets[views];
 
@@ -52,6 +52,7 @@ template <class T, Write write> struct Row {
     for (int k = 0; k < views; ++k) offsets[k] = at[k] + step * loop.inner_stride(k);
     input[0] = call.in[0].template as<T>() + offsets[0];
     input[1] = call.in[1].template as<T>() + offsets[1];
+    input[2] = call.in[2].template as<T>() + offsets[2];
     output = call.out[0].template as<T>() + offsets[4];
   }
 
@@ -61,6 +62,7 @@ template <class T, Write write> struct Row {
   LS_HD Real in(int k, std::int64_t i) const { return converted<Real>(input[k][i]); }
   LS_HD Real kept(int /*k*/, std::int64_t i) const { return converted<Real>(output[i]); }
   LS_HD bool has(int k) const { return call.in[k].data != nullptr; }
+  LS_HD Real scalar(int k) const { return static_cast<Real>(call.scalars[k]); }
   std::int64_t whole(int k) const { return call.in[k].template as<std::int64_t>()[offsets[k]]; }
   Real real(int k) const {
     return with_type(call.in[k].dtype, [&]<class U>(U) {

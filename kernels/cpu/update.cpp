@@ -75,8 +75,8 @@ template <class Rule, int states, class A> void run(const UpdateCall& call) {
 
 template <class A> void typed(const UpdateCall& call) {
   math::Updates::with(call.rule, [&]<class Rule>() {
-    if constexpr (Rule::states == 1) {
-      if (!Rule::needs_state(*call.scalars)) return run<Rule, 0, A>(call);
+    if constexpr (Rule::least_states < Rule::states) {
+      if (!Rule::needs_last_state(*call.scalars)) return run<Rule, Rule::least_states, A>(call);
     }
     run<Rule, Rule::states, A>(call);
   });

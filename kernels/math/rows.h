@@ -1,4 +1,5 @@
-// Every row op (softmax, losses), written against a Team that owns lanes and their reductions.
+// Every row op (softmax, losses, layer normalisation), written against a Team that owns lanes and
+// their reductions.
 #pragma once
 
 #include <cmath>
@@ -18,7 +19,7 @@ namespace lockstep::kernels::math {
 //   keeps, kept(k, i)        whether what was put can be read back unrounded, before anything is
 //   added; and that has(k)                   whether in[k] is given real(k), whole(k)        the
 //   one element of in[k], where in[k] has no axis: as Real, as i64 put(k, v)                the one
-//   element of out[k]
+//   element of out[k] scalar(k)                scalars[k] of the call
 
 // Softmax: value in = {x}, out = {y}; slope in = {y, g}, out = {dx}.
 struct Softmax {
@@ -102,6 +103,55 @@ struct CrossEntropy {
   }
 };
 
-using Rows = OpList<Softmax, LogSoftmax, CrossEntropy>;
+// Layer normalisation (Ba, Kiros, Hinton, 2016): (x - mean) / sqrt(variance + scalar 0) * weight +
+// bias. value: in = {x, weight or null, bias or null}, out = {y}; slope: in = {x, g, weight or
+// null}, out = {dx}. The moments are computed again for the slope rather than kept.
+struct LayerNorm {
+  static constexpr const char* name = "layer_norm";
+
+  template <class A> struct Moments { A mean, inverse_deviation; };
+  template <class Team, class Row>
+  LS_HD static Moments<typename Row::Real> moments(const Team& team, const Row& row) {
+    using A = typename Row::Real;
+    const std::int64_t n = row.count();
+    const A share = A(1) / A(n);
+    const A mean = share * team.template sum<A>(n, [&](std::int64_t i) { return row.in(0, i); });
+    const A variance = share * team.template sum<A>(n, [&](std::int64_t i) {
+      const A distance = row.in(0, i) - mean;
+      return distance * distance;
+    });
+    return Moments<A>{mean, A(1) / std::sqrt(variance + A(row.scalar(0)))};
+  }
+
+  template <class Team, class Row> LS_HD static void value(const Team& team, const Row& row) {
+    using A = typename Row::Real;
+    const Moments<A> of = moments(team, row);
+    team.each(row.count(), [&](std::int64_t i) {
+      const A weight = row.has(1) ? row.in(1, i) : A(1);
+      const A bias = row.has(2) ? row.in(2, i) : A(0);
+      row.put(0, i, (row.in(0, i) - of.mean) * of.inverse_deviation * weight + bias);
+    });
+  }
+  template <class Team, class Row> LS_HD static void slope(const Team& team, const Row& row) {
+    using A = typename Row::Real;
+    const std::int64_t n = row.count();
+    const Moments<A> of = moments(team, row);
+    const A share = A(1) / A(n);
+    const auto normal = [&](std::int64_t i) {
+      return (row.in(0, i) - of.mean) * of.inverse_deviation;
+    };
+    const auto arrived = [&](std::int64_t i) {
+      return row.has(2) ? row.in(1, i) * row.in(2, i) : row.in(1, i);
+    };
+    const A all = share * team.template sum<A>(n, arrived);
+    const A along =
+        share * team.template sum<A>(n, [&](std::int64_t i) { return arrived(i) * normal(i); });
+    team.each(n, [&](std::int64_t i) {
+      row.put(0, i, of.inverse_deviation * (arrived(i) - all - along * normal(i)));
+    });
+  }
+};
+
+using Rows = OpList<Softmax, LogSoftmax, CrossEntropy, LayerNorm>;
 
 }  // namespace lockstep::kernels::math

@@ -10,8 +10,8 @@
 namespace lockstep::kernels::math {
 
 // A rule has `states`, Constants<A> (made once a call from the scalars), and
-// update(parameter, scaled gradient, state..., constants). A state that the scalars leave unused
-// may be null: needs_state(scalars) tells.
+// update(parameter, scaled gradient, state..., constants). With `least_states` below it, the last
+// state may be null where the scalars leave it unused: needs_last_state(scalars) tells.
 
 // Stochastic gradient descent with momentum and Nesterov's form (Sutskever et al., 2013), as
 // PyTorch states it: the buffer starts as the first gradient. state[0]: momentum buffer (unused
@@ -19,6 +19,7 @@ namespace lockstep::kernels::math {
 struct Sgd {
   static constexpr const char* name = "sgd";
   static constexpr int states = 1;
+  static constexpr int least_states = 0;
 
   template <class A> struct Constants {
     A rate, decay, kept, taken, ahead, behind;
@@ -31,7 +32,7 @@ struct Sgd {
           ahead(s.nesterov ? A(1) : A(0)),
           behind(s.nesterov ? A(s.momentum) : A(1)) {}
   };
-  static bool needs_state(const UpdateScalars& s) { return s.momentum != 0; }
+  static bool needs_last_state(const UpdateScalars& s) { return s.momentum != 0; }
 
   template <class A> LS_HD static void update(A& parameter, A gradient, const Constants<A>& c) {
     parameter -= c.rate * (gradient + c.decay * parameter);
@@ -49,6 +50,7 @@ struct Sgd {
 struct AdamW {
   static constexpr const char* name = "adamw";
   static constexpr int states = 2;
+  static constexpr int least_states = 2;
 
   template <class A> struct Constants {
     A decay, beta1, beta2, rest1, rest2, rate, unbias, epsilon;
@@ -63,8 +65,6 @@ struct AdamW {
           unbias(A(1 / std::sqrt(1 - std::pow(s.beta2, double(s.step))))),
           epsilon(A(s.epsilon)) {}
   };
-  static bool needs_state(const UpdateScalars&) { return true; }
-
   template <class A>
   LS_HD static void update(A& parameter, A gradient, A& first, A& second, const Constants<A>& c) {
     first = c.beta1 * first + c.rest1 * gradient;
@@ -73,6 +73,68 @@ struct AdamW {
   }
 };
 
-using Updates = OpList<Sgd, AdamW>;
+// Adam (Kingma, Ba, 2015), with weight decay as a part of the gradient. States as AdamW's.
+struct Adam {
+  static constexpr const char* name = "adam";
+  static constexpr int states = 2;
+  static constexpr int least_states = 2;
+
+  template <class A> struct Constants {
+    A decay;
+    AdamW::Constants<A> rest;
+
+    explicit Constants(const UpdateScalars& s) : decay(A(s.weight_decay)), rest(undecayed(s)) {}
+    static UpdateScalars undecayed(UpdateScalars s) {
+      s.weight_decay = 0;
+      return s;
+    }
+  };
+
+  template <class A>
+  LS_HD static void update(A& parameter, A gradient, A& first, A& second, const Constants<A>& c) {
+    AdamW::update(parameter, gradient + c.decay * parameter, first, second, c.rest);
+  }
+};
+
+// RMSprop (Hinton, 2012), as PyTorch states it. state[0]: running mean of squares, by beta2;
+// state[1]: momentum buffer (unused without momentum).
+struct RmsProp {
+  static constexpr const char* name = "rmsprop";
+  static constexpr int states = 2;
+  static constexpr int least_states = 1;
+
+  template <class A> struct Constants {
+    A rate, decay, kept, taken, momentum, epsilon;
+
+    explicit Constants(const UpdateScalars& s)
+        : rate(A(s.learning_rate)),
+          decay(A(s.weight_decay)),
+          kept(A(s.beta2)),
+          taken(A(1 - s.beta2)),
+          momentum(A(s.momentum)),
+          epsilon(A(s.epsilon)) {}
+  };
+  static bool needs_last_state(const UpdateScalars& s) { return s.momentum != 0; }
+
+  template <class A>
+  LS_HD static void update(A& parameter, A gradient, A& square, const Constants<A>& c) {
+    parameter -= c.rate * scaled(parameter, gradient, square, c);
+  }
+  template <class A>
+  LS_HD static void update(A& parameter, A gradient, A& square, A& buffer, const Constants<A>& c) {
+    buffer = c.momentum * buffer + scaled(parameter, gradient, square, c);
+    parameter -= c.rate * buffer;
+  }
+
+ private:
+  template <class A>
+  LS_HD static A scaled(A parameter, A gradient, A& square, const Constants<A>& c) {
+    const A full = gradient + c.decay * parameter;
+    square = c.kept * square + c.taken * full * full;
+    return full / (std::sqrt(square) + c.epsilon);
+  }
+};
+
+using Updates = OpList<Sgd, AdamW, Adam, RmsProp>;
 
 }  // namespace lockstep::kernels::math

@@ -14,6 +14,13 @@ Attributes of_dtype(const Tensor& weight, Attributes attributes) {
   return attributes;
 }
 
+Attributes with_padding(const Padding& padding, Attributes attributes) {
+  const auto before = sizes_of(padding.before), after = sizes_of(padding.after);
+  attributes["padding"] = before;
+  if (after != before) attributes["padding_after"] = after;
+  return attributes;
+}
+
 void AttributeReader::refuse(const std::string& name, const std::string& what) const {
   throw UsageError({fmt::format("Graph: node \"{}\" ({}): attribute \"{}\" {}", node_.name,
                                 node_.layer.kind, name, what),
@@ -46,6 +53,12 @@ std::int64_t AttributeReader::integer(const std::string& name, std::int64_t fall
   return find(name) == nullptr ? fallback : integer(name);
 }
 
+int AttributeReader::whole(const std::string& name, int fallback) {
+  const std::int64_t value = integer(name, fallback);
+  if (value < 1 || value > std::numeric_limits<int>::max()) refuse(name, "is not at least 1");
+  return static_cast<int>(value);
+}
+
 double AttributeReader::number(const std::string& name) {
   const Attribute* found = find(name);
   if (found != nullptr && std::holds_alternative<std::int64_t>(*found)) {
@@ -74,6 +87,11 @@ Extent AttributeReader::extent(const std::string& name, std::int64_t least) {
 
 Extent AttributeReader::extent(const std::string& name, std::int64_t least, Extent fallback) {
   return find(name) == nullptr ? fallback : extent(name, least);
+}
+
+Padding AttributeReader::padding(int least_after) {
+  const Extent before = extent("padding", 0, 0);
+  return {before, extent("padding_after", least_after, before)};
 }
 
 DType AttributeReader::dtype() {

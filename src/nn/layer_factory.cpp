@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <limits>
 #include <map>
 #include <string_view>
 #include <vector>
@@ -10,6 +11,7 @@
 #include "lockstep/base/error.h"
 #include "lockstep/nn/conv.h"
 #include "lockstep/nn/dropout.h"
+#include "lockstep/nn/embedding.h"
 #include "lockstep/nn/image.h"
 #include "lockstep/nn/linear.h"
 #include "lockstep/nn/norm.h"
@@ -34,16 +36,36 @@ Made conv2d_of(AttributeReader& read) {
   return std::make_unique<Conv2d>(read.integer("in"), read.integer("out"),
                                   nn::Conv2dOptions{.kernel = read.extent("kernel", 1),
                                                     .stride = read.extent("stride", 1, 1),
-                                                    .padding = read.extent("padding", 0, 0),
+                                                    .padding = read.padding(),
+                                                    .dilation = read.extent("dilation", 1, 1),
+                                                    .groups = read.whole("groups", 1),
                                                     .bias = read.boolean("bias", true),
                                                     .dtype = read.dtype()});
 }
 
-template <class Pool> Made pool_of(AttributeReader& read) {
+Made conv_transpose2d_of(AttributeReader& read) {
+  return std::make_unique<ConvTranspose2d>(
+      read.integer("in"), read.integer("out"),
+      nn::ConvTranspose2dOptions{.kernel = read.extent("kernel", 1),
+                                 .stride = read.extent("stride", 1, 1),
+                                 .padding = read.padding(std::numeric_limits<int>::min()),
+                                 .bias = read.boolean("bias", true),
+                                 .dtype = read.dtype()});
+}
+
+PoolOptions pool_options_of(AttributeReader& read) {
   const Extent window = read.extent("window", 1);
-  return std::make_unique<Pool>(PoolOptions{.window = window,
-                                            .stride = read.extent("stride", 1, window),
-                                            .padding = read.extent("padding", 0, 0)});
+  return {.window = window, .stride = read.extent("stride", 1, window), .padding = read.padding()};
+}
+
+Made max_pool2d_of(AttributeReader& read) {
+  return std::make_unique<MaxPool2d>(pool_options_of(read));
+}
+
+Made avg_pool2d_of(AttributeReader& read) {
+  PoolOptions options = pool_options_of(read);
+  options.counts_padding = read.boolean("counts_padding", true);
+  return std::make_unique<AvgPool2d>(options);
 }
 
 Made batch_norm_of(AttributeReader& read) {
@@ -51,6 +73,23 @@ Made batch_norm_of(AttributeReader& read) {
                                      nn::BatchNormOptions{.momentum = read.number("momentum", 0.1),
                                                           .epsilon = read.number("epsilon", 1e-5),
                                                           .dtype = read.dtype()});
+}
+
+Made layer_norm_of(AttributeReader& read) {
+  return std::make_unique<LayerNorm>(
+      read.integer("channels"),
+      nn::LayerNormOptions{.epsilon = read.number("epsilon", 1e-5), .dtype = read.dtype()});
+}
+
+Made standardize_of(AttributeReader& read) {
+  return std::make_unique<Standardize>(
+      read.integer("channels"),
+      StandardizeOptions{.epsilon = read.number("epsilon", 1e-7), .dtype = read.dtype()});
+}
+
+Made embedding_of(AttributeReader& read) {
+  return std::make_unique<Embedding>(read.integer("rows"), read.integer("width"),
+                                     EmbeddingOptions{.dtype = read.dtype()});
 }
 
 Made dropout_of(AttributeReader& read) {
@@ -93,14 +132,18 @@ const std::map<std::string_view, Maker>& makers() {
   static const std::map<std::string_view, Maker> all = {
       {"linear", linear_of},
       {"conv2d", conv2d_of},
-      {"max_pool2d", pool_of<MaxPool2d>},
-      {"avg_pool2d", pool_of<AvgPool2d>},
+      {"conv_transpose2d", conv_transpose2d_of},
+      {"max_pool2d", max_pool2d_of},
+      {"avg_pool2d", avg_pool2d_of},
       {"global_max_pool2d", global_pool_of<GlobalMaxPool2d>},
       {"global_avg_pool2d", global_pool_of<GlobalAvgPool2d>},
       {"pad2d", pad2d_of},
       {"crop2d", crop2d_of},
       {"upsample2d", upsample2d_of},
       {"batch_norm", batch_norm_of},
+      {"layer_norm", layer_norm_of},
+      {"standardize", standardize_of},
+      {"embedding", embedding_of},
       {"dropout", dropout_of},
       {"flatten", flatten_of},
       {"reshape", reshape_of},

@@ -42,6 +42,50 @@ LayerSpec BatchNorm::layer() const {
                                            {"epsilon", epsilon_}})};
 }
 
+LayerNorm::LayerNorm(std::int64_t channels, const Options& options) : epsilon_(options.epsilon) {
+  check_sizes("LayerNorm", {{"channels", channels}});
+  const TensorOptions kind = {options.dtype, options.device};
+  weight_ = ones({channels}, kind);
+  bias_ = zeros({channels}, kind);
+  require_grad(weight_);
+  require_grad(bias_);
+}
+
+Tensor LayerNorm::forward(const Tensor& x) {
+  return layer_norm(x, weight_, bias_, {.epsilon = epsilon_});
+}
+
+void LayerNorm::visit(Visitor& visitor) {
+  visitor.parameter("weight", weight_);
+  visitor.parameter("bias", bias_);
+}
+
+LayerSpec LayerNorm::layer() const {
+  return {"layer_norm", of_dtype(weight_, {{"channels", weight_.size(0)}, {"epsilon", epsilon_}})};
+}
+
+Standardize::Standardize(std::int64_t channels, const Options& options)
+    : epsilon_(options.epsilon) {
+  check_sizes("Standardize", {{"channels", channels}});
+  const TensorOptions kind = {options.dtype, options.device};
+  mean_ = zeros({channels}, kind);
+  variance_ = ones({channels}, kind);
+}
+
+Tensor Standardize::forward(const Tensor& x) {
+  const Tensor deviation = relu(sqrt(variance_) - epsilon_) + epsilon_;  // the larger of the two
+  return (x - mean_) / deviation;
+}
+
+void Standardize::visit(Visitor& visitor) {
+  visitor.buffer("mean", mean_);
+  visitor.buffer("variance", variance_);
+}
+
+LayerSpec Standardize::layer() const {
+  return {"standardize", of_dtype(mean_, {{"channels", mean_.size(0)}, {"epsilon", epsilon_}})};
+}
+
 Tensor Rescale::forward(const Tensor& x) { return x * scale_ + offset_; }
 
 }  // namespace lockstep::nn

@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "lockstep/ops/apply.h"
 #include "lockstep/ops/conv.h"
 #include "lockstep/ops/views.h"
@@ -16,9 +18,10 @@ using kernels::PoolOp;
 struct MaxPool {
   static constexpr const char* name = "max_pool2d";
   kernels::Window window;
+  Extent after;  // the padding below and on the right
 
   Meta output(const Tensor& x) const {
-    return {detail::windowed(name, x.shape(), window, x.shape()[3]), x.dtype(), x.device()};
+    return {detail::windowed(name, x.shape(), window, after, x.shape()[3]), x.dtype(), x.device()};
   }
   Saved forward(Backend& on, core::Stream& s, const Tensor& x, const Tensor& y) const {
     const Tensor indices = empty({y.shape(), DType::i32, y.device()});
@@ -47,12 +50,19 @@ struct MaxPool {
 struct AveragePool {
   static constexpr const char* name = "avg_pool2d";
   kernels::Window window;
+  Extent after;
+  bool counts_padding;
 
   Meta output(const Tensor& x) const {
-    return {detail::windowed(name, x.shape(), window, x.shape()[3]), x.dtype(), x.device()};
+    return {detail::windowed(name, x.shape(), window, after, x.shape()[3]), x.dtype(), x.device()};
   }
   Saved forward(Backend& on, core::Stream& s, const Tensor& x, const Tensor& y) const {
-    on.pool({.op = PoolOp::average, .x = x.view(), .y = y.view(), .window = window}, s);
+    on.pool({.op = PoolOp::average,
+             .counts_padding = counts_padding,
+             .x = x.view(),
+             .y = y.view(),
+             .window = window},
+            s);
     return {};
   }
   void backward(Backend& on, core::Stream& s, const Saved&, const Tensor& g, Sinks& dx) const {
@@ -61,6 +71,7 @@ struct AveragePool {
     on.pool({.op = PoolOp::average,
              .pass = Pass::slope,
              .write = sink.write,
+             .counts_padding = counts_padding,
              .x = sink.out,
              .g = arrived.view(),
              .window = window},
@@ -74,25 +85,27 @@ kernels::Window pool_window(const char* op, const Tensor& x, const PoolOptions& 
   const Extent stride{options.stride.height == 0 ? options.window.height : options.stride.height,
                       options.stride.width == 0 ? options.window.width : options.stride.width};
   const kernels::Window window = detail::window_of(op, options.window, stride, options.padding);
-  check<UsageError>(
-      2 * window.pad_height <= window.height && 2 * window.pad_width <= window.width, [&] {
-        return Complaint{
-            fmt::format("{}: padding {} x {} for a window of {} x {}", op, window.pad_height,
-                        window.pad_width, window.height, window.width),
-            "pad by at most half the window"};
-      });
+  const Extent before = options.padding.before, after = options.padding.after;
+  const int rows = std::max(before.height, after.height);
+  const int columns = std::max(before.width, after.width);
+  check<UsageError>(2 * rows <= window.height && 2 * columns <= window.width, [&] {
+    return Complaint{fmt::format("{}: padding {} x {} for a window of {} x {}", op, rows, columns,
+                                 window.height, window.width),
+                     "pad by at most half the window"};
+  });
   return window;
 }
 
 }  // namespace
 
 Tensor max_pool2d(const Tensor& x, const PoolOptions& options) {
-  const MaxPool op{pool_window("max_pool2d", x, options)};
+  const MaxPool op{pool_window("max_pool2d", x, options), options.padding.after};
   return apply(op, contiguous(x));
 }
 
 Tensor avg_pool2d(const Tensor& x, const PoolOptions& options) {
-  const AveragePool op{pool_window("avg_pool2d", x, options)};
+  const AveragePool op{pool_window("avg_pool2d", x, options), options.padding.after,
+                       options.counts_padding};
   return apply(op, contiguous(x));
 }
 

@@ -190,6 +190,12 @@ void CommandLine::add_bytes(Flag flag, std::int64_t& variable) {
   entries_.push_back({std::move(flag), assign});
 }
 
+void CommandLine::add_operand(const std::string& name, const std::string& meaning,
+                              std::string& variable) {
+  const auto assign = [&variable](const std::string& text, const std::string&) { variable = text; };
+  entries_.push_back({{.name = name, .meaning = meaning}, assign, false, true});
+}
+
 // A flag counts before the environment.
 void CommandLine::assign(const Entry& entry, const std::string& text, bool is_given) {
   if (is_given) return entry.assign(text, entry.flag.name);
@@ -212,6 +218,8 @@ std::optional<int> CommandLine::read(int argc, char** argv) {
     const Flag& flag = entries_[i].flag;
     if (entries_[i].is_switch) {
       app.add_flag(flag.name, is_given[i], flag.meaning)->group("Flags");
+    } else if (entries_[i].is_operand) {
+      app.add_option(flag.name, texts[i], flag.meaning)->type_name("")->group("Arguments");
     } else {
       app.add_option(flag.name, texts[i], described(flag))
           ->type_name(flag.value)
@@ -236,7 +244,12 @@ std::optional<int> CommandLine::read(int argc, char** argv) {
     throw unknown_argument(program_, extras.front(), std::move(known));
   }
   for (std::size_t i = 0; i < entries_.size(); ++i) {
-    if (!entries_[i].is_switch) is_given[i] = app.count(entries_[i].flag.name) > 0;
+    const Flag& flag = entries_[i].flag;
+    if (!entries_[i].is_switch) is_given[i] = app.count(flag.name) > 0;
+    if (entries_[i].is_operand && !is_given[i]) {
+      throw Mistake{flag.name + " is missing", "command line",
+                    fmt::format("give {}; {} --help shows all", flag.meaning, program_)};
+    }
     assign(entries_[i], texts[i], is_given[i]);
   }
   return std::nullopt;

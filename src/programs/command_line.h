@@ -38,6 +38,8 @@ class CommandLine {
   void add(Flag flag, std::string& variable);
   // A number of bytes: a whole number, or one with the suffix K, M or G (powers of 1024).
   void add_bytes(Flag flag, std::int64_t& variable);
+  // An argument without a flag, which must be given; the first such one is added first.
+  void add_operand(const std::string& name, const std::string& meaning, std::string& variable);
 
   // Fills the variables. Where the program must end instead, the exit code: 0 after --help or
   // --version, 2 after a mistake (unknown flag, bad value, unknown LOCKSTEP_* variable), which has
@@ -49,6 +51,7 @@ class CommandLine {
     Flag flag;
     std::function<void(const std::string& text, const std::string& source)> assign;
     bool is_switch = false;
+    bool is_operand = false;
   };
   template <class Number> void add_number(Flag flag, Number& variable, const char* kind);
   std::optional<int> read(int argc, char** argv);

@@ -17,17 +17,20 @@ struct Case {
   DType dtype = DType::f32;
   std::int64_t images = 2, height = 6, width = 6, channels = 3, out_channels = 4;
   Window window;
+  int below = 0, right = 0;  // padding there beyond that above and on the left
   Activation activation = Activation::none;
   bool has_bias = true;
   Write write = Write::store;
   int threads = 1;
+  bool is_depthwise = false;
 
   std::int64_t out_height() const {
-    return (height + 2 * window.pad_height - window.height) / window.stride_height + 1;
+    return (height + 2 * window.pad_height + below - window.height) / window.stride_height + 1;
   }
   std::int64_t out_width() const {
-    return (width + 2 * window.pad_width - window.width) / window.stride_width + 1;
+    return (width + 2 * window.pad_width + right - window.width) / window.stride_width + 1;
   }
+  std::int64_t depth() const { return is_depthwise ? 1 : channels; }
   std::int64_t taps() const { return std::int64_t{window.height} * window.width; }
 };
 
@@ -35,10 +38,10 @@ std::ostream& operator<<(std::ostream& out, const Case& c) {
   const Window& w = c.window;
   return out << name_of(c.dtype) << " x [" << c.images << ", " << c.height << ", " << c.width
              << ", " << c.channels << "] weight [" << c.out_channels << ", " << w.height << ", "
-             << w.width << "] stride " << w.stride_height << "x" << w.stride_width << " pad "
-             << w.pad_height << "x" << w.pad_width << " activation "
-             << static_cast<int>(c.activation) << " bias " << c.has_bias << " write "
-             << static_cast<int>(c.write) << " threads " << c.threads;
+             << w.width << ", " << c.depth() << "] stride " << w.stride_height << "x"
+             << w.stride_width << " pad " << w.pad_height << "x" << w.pad_width << " +" << c.below
+             << "x" << c.right << " activation " << static_cast<int>(c.activation) << " bias "
+             << c.has_bias << " write " << static_cast<int>(c.write) << " threads " << c.threads;
 }
 
 double activated(Activation activation, double x) {
@@ -61,7 +64,7 @@ struct Arrays {
       : c(of), start(random), offset(from) {
     const testing::Layout layout{.offset = offset};
     x = Array(c.dtype, {c.images, c.height, c.width, c.channels}, layout);
-    weight = Array(c.dtype, {c.out_channels, c.window.height, c.window.width, c.channels}, layout);
+    weight = Array(c.dtype, {c.out_channels, c.window.height, c.window.width, c.depth()}, layout);
     bias = Array(c.dtype, {c.out_channels}, layout);
     y = Array(c.dtype, {c.images, c.out_height(), c.out_width(), c.out_channels}, layout);
     g = Array(c.dtype, y.view().sizes, layout);
@@ -101,8 +104,9 @@ struct Arrays {
               const std::int64_t out =
                   ((n * c.out_height() + oy) * c.out_width() + ox) * c.out_channels;
               for (std::int64_t o = 0; o < c.out_channels; ++o) {
-                const std::int64_t tap = ((o * w.height + ky) * w.width + kx) * c.channels;
-                for (std::int64_t i = 0; i < c.channels; ++i) f(in + i, tap + i, out + o);
+                const std::int64_t tap = ((o * w.height + ky) * w.width + kx) * c.depth();
+                const std::int64_t first = in + (c.is_depthwise ? o : 0);
+                for (std::int64_t i = 0; i < c.depth(); ++i) f(first + i, tap + i, out + o);
               }
             }
           }
@@ -217,8 +221,11 @@ Case random_case(std::mt19937& random) {
     c.has_bias = pick(random, {0, 1}) == 1;
     c.write = pick(random, {0, 1}) == 0 ? Write::store : Write::add;
     c.threads = pick(random, {1, 1, 3});
-    if (c.height + 2 * c.window.pad_height >= c.window.height &&
-        c.width + 2 * c.window.pad_width >= c.window.width) {
+    c.below = pick(random, {-1, 0, 0, 1});
+    c.right = pick(random, {-1, 0, 0, 1});
+    if (c.height + 2 * c.window.pad_height + c.below >= c.window.height &&
+        c.width + 2 * c.window.pad_width + c.right >= c.window.width &&
+        c.window.pad_height + c.below >= 0 && c.window.pad_width + c.right >= 0) {
       return c;
     }
   }
@@ -236,6 +243,40 @@ TEST_F(Convolution, AgreesWithItsDefinitionOnRandomShapes) {
     core::use_threads(arrays.c.threads);
     check_all_passes(arrays);
     if (HasFatalFailure()) return;
+  }
+}
+
+TEST_F(Convolution, OfEachChannelByItselfAgreesWithItsDefinitionOnRandomShapes) {
+  for (int i = 0; i < 150; ++i) {
+    Case c = random_case(random_);
+    c.channels = c.out_channels = pick(random_, {2, 3, 8, 16, 17, 33, 64});
+    c.is_depthwise = true;
+    Arrays arrays(c, random_, pick(random_, {0, 0, 1}));
+    core::use_threads(c.threads);
+    check_all_passes(arrays);
+    if (HasFatalFailure()) return;
+  }
+}
+
+TEST_F(Convolution, OfEachChannelByItselfHasTheSameBitsOnAnyThreadsExact) {
+  Case c{.images = 5, .channels = 37, .out_channels = 37};
+  c.window = {3, 3, 1, 1, 1, 1};
+  c.activation = Activation::tanh;
+  c.is_depthwise = true;
+  const Arrays start(c, random_, 0);
+  std::vector<std::uint8_t> alone[3];
+  for (const int threads : {1, 2, 3}) {
+    core::use_threads(threads);
+    Arrays value = start.again(), data = start.again(), weight = start.again();
+    run(value.call(ConvPass::value));
+    run(data.call(ConvPass::data));
+    run(weight.call(ConvPass::weight));
+    const std::vector<std::uint8_t> results[3] = {value.y.bytes(), data.x.bytes(),
+                                                  weight.weight.bytes()};
+    for (int k = 0; k < 3; ++k) {
+      if (threads == 1) alone[k] = results[k];
+      EXPECT_EQ(results[k], alone[k]);
+    }
   }
 }
 

@@ -18,13 +18,15 @@ struct Case {
   DType dtype = DType::f32;
   std::int64_t images = 2, height = 4, width = 4, channels = 3;
   Window window{2, 2, 2, 2, 0, 0};
+  int below = 0, right = 0;  // padding there beyond that above and on the left
   Write write = Write::store;
+  bool counts_padding = true;
 
   std::int64_t out_height() const {
-    return (height + 2 * window.pad_height - window.height) / window.stride_height + 1;
+    return (height + 2 * window.pad_height + below - window.height) / window.stride_height + 1;
   }
   std::int64_t out_width() const {
-    return (width + 2 * window.pad_width - window.width) / window.stride_width + 1;
+    return (width + 2 * window.pad_width + right - window.width) / window.stride_width + 1;
   }
 };
 
@@ -33,7 +35,8 @@ std::ostream& operator<<(std::ostream& out, const Case& c) {
   return out << (c.op == PoolOp::max ? "max " : "average ") << name_of(c.dtype) << " [" << c.images
              << ", " << c.height << ", " << c.width << ", " << c.channels << "] window " << w.height
              << "x" << w.width << " stride " << w.stride_height << "x" << w.stride_width << " pad "
-             << w.pad_height << "x" << w.pad_width << " write " << static_cast<int>(c.write);
+             << w.pad_height << "x" << w.pad_width << " +" << c.below << "x" << c.right << " write "
+             << static_cast<int>(c.write);
 }
 
 struct Arrays {
@@ -52,7 +55,7 @@ struct Arrays {
   }
 
   PoolCall call(Pass pass) const {
-    PoolCall call{.op = c.op, .pass = pass, .write = c.write};
+    PoolCall call{.op = c.op, .pass = pass, .write = c.write, .counts_padding = c.counts_padding};
     call.x = x.view();
     if (pass == Pass::value) call.y = y.view();
     if (pass != Pass::value) call.g = g.view();
@@ -119,15 +122,21 @@ void check_max(Arrays& a) {
 }
 
 void check_average(Arrays& a) {
-  const double area = a.c.window.height * a.c.window.width;
   std::vector<double> value(static_cast<std::size_t>(a.y.count()));
+  std::vector<double> area(value.size(), a.c.window.height * a.c.window.width);
+  if (!a.c.counts_padding) {
+    std::fill(area.begin(), area.end(), 0);
+    a.for_taps([&](std::int64_t out, std::int64_t, std::int64_t) {
+      ++area[static_cast<std::size_t>(out)];
+    });
+  }
   Array dx(a.c.dtype, a.x.view().sizes);
   dx.fill(0.5);
   std::vector<double> slope(static_cast<std::size_t>(dx.count()),
                             a.c.write == Write::add ? 0.5 : 0);
   a.for_taps([&](std::int64_t out, std::int64_t in, std::int64_t) {
-    value[static_cast<std::size_t>(out)] += a.x.at(in) / area;
-    slope[static_cast<std::size_t>(in)] += a.g.at(out) / area;
+    value[static_cast<std::size_t>(out)] += a.x.at(in) / area[static_cast<std::size_t>(out)];
+    slope[static_cast<std::size_t>(in)] += a.g.at(out) / area[static_cast<std::size_t>(out)];
   });
   run(a.call(Pass::value));
   for (std::int64_t i = 0; i < a.y.count(); ++i)
@@ -157,8 +166,12 @@ Case random_case(std::mt19937& random) {
                 pick(random, {1, 2, 3}), pick(random, {0, 1, 2}), pick(random, {0, 1, 2})};
     if (is_plain) c.window = {2, 2, 2, 2, 0, 0};
     c.write = pick(random, {0, 1}) == 0 ? Write::store : Write::add;
-    if (c.height + 2 * c.window.pad_height >= c.window.height &&
-        c.width + 2 * c.window.pad_width >= c.window.width) {
+    c.counts_padding = pick(random, {0, 1}) == 0;
+    c.below = pick(random, {-1, 0, 0, 1});
+    c.right = pick(random, {-1, 0, 0, 1});
+    if (c.height + 2 * c.window.pad_height + c.below >= c.window.height &&
+        c.width + 2 * c.window.pad_width + c.right >= c.window.width &&
+        c.window.pad_height + c.below >= 0 && c.window.pad_width + c.right >= 0) {
       return c;
     }
   }

@@ -260,11 +260,11 @@ TEST_P(Rows, BitsDoNotDependOnTheNumberOfThreadsExact) {
   core::use_threads(1);
 }
 
-// A plain row for the shared mathematics: two inputs, one output, a target.
+// A plain row for the shared mathematics: three inputs, one output, a target.
 struct PlainRow {
   using Real = double;
   static constexpr bool keeps = true;
-  std::vector<double> inputs[2];
+  std::vector<double> inputs[3];
   std::vector<double>* output;
   std::int64_t class_index = 0;
   double reals[4] = {};
@@ -279,6 +279,7 @@ struct PlainRow {
   double kept(int, std::int64_t i) const { return (*output)[static_cast<std::size_t>(i)]; }
   bool has(int) const { return true; }
   double real(int k) const { return reals[k]; }
+  double scalar(int) const { return 0.25; }
   std::int64_t whole(int) const { return class_index; }
 };
 
@@ -314,6 +315,7 @@ TEST(RowsOnTeams, ATeamOfThreadsComputesWhatOneThreadDoes) {
     expect_team_agrees<math::LogSoftmax, 8>(count);
     expect_team_agrees<math::CrossEntropy, 8>(count);
     expect_team_agrees<math::CrossEntropy, 16>(count);
+    expect_team_agrees<math::LayerNorm, 8>(count);
   }
 }
 

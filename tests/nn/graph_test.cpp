@@ -51,6 +51,20 @@ TEST(Graph, RebuildsASequentialFromItsDescription) {
   EXPECT_EQ(graph(x).to_vector(), model(x).to_vector());
 }
 
+TEST(Graph, RebuildsLayersWithTheirOptions) {
+  std::mt19937 random(3);
+  Sequential model(Conv2d(2, 4, {.kernel = 2, .padding = {{0, 1}, {1, 0}}}), LayerNorm(4),
+                   Conv2d(4, 4, {.kernel = 3, .padding = 2, .dilation = 2, .groups = 4}),
+                   ConvTranspose2d(4, 4, {.stride = 2, .padding = {1, {0, -1}}}), Relu(),
+                   MaxPool2d({.window = 2, .stride = 1, .padding = {{0, 0}, {1, 1}}}),
+                   AvgPool2d({.window = 3, .padding = 1, .counts_padding = false}));
+  Graph graph(spec_of(model, {6, 5, 2}));
+  graph.load_state(model.state());
+  EXPECT_EQ(spec_of(graph, {6, 5, 2}), graph.spec());
+  const Tensor x = random_tensor({3, 6, 5, 2}, random);
+  EXPECT_EQ(graph(x).to_vector(), model(x).to_vector());
+}
+
 TEST(Graph, LearnsAsTheModelThatItDescribes) {
   std::mt19937 random(2);
   Sequential model(Linear(3, 4), Gelu(), Linear(4, 2));

@@ -1,16 +1,22 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <functional>
 
+#include "lockstep/autograd/backward.h"
+#include "lockstep/autograd/parameter.h"
 #include "lockstep/base/error.h"
 #include "lockstep/nn/conv.h"
 #include "lockstep/nn/dropout.h"
+#include "lockstep/nn/embedding.h"
+#include "lockstep/nn/graph.h"
 #include "lockstep/nn/linear.h"
 #include "lockstep/nn/norm.h"
 #include "lockstep/nn/sequential.h"
 #include "lockstep/ops/norm.h"
 #include "lockstep/ops/pointwise.h"
+#include "lockstep/ops/reduce.h"
 #include "lockstep/tensor/create.h"
 #include "tests/support/failure.h"
 #include "tests/support/leaves.h"
@@ -56,6 +62,40 @@ TEST(Pools, TakeTheLargestOrTheMean) {
   const Tensor x = tensor({1, 2, 3, 4, 5, 6, 7, 8}, {1, 2, 4, 1});
   EXPECT_EQ(MaxPool2d()(x).to_vector(), (std::vector<float>{6, 8}));
   EXPECT_EQ(AvgPool2d()(x).to_vector(), (std::vector<float>{3.5, 5.5}));
+}
+
+TEST(LayerNorm, NormalisesEachRowByItself) {
+  LayerNorm layer(3, {.epsilon = 0});
+  const Tensor x = tensor({1, 2, 3, 10, 10, 40}, {2, 3});
+  const double root = std::sqrt(1.5), half = std::sqrt(0.5);
+  const std::vector<double> expected = {-root, 0, root, -half, -half, 2 * half};
+  const std::vector<double> y = layer(x).to_vector<double>();
+  for (std::size_t i = 0; i < y.size(); ++i) EXPECT_NEAR(y[i], expected[i], 1e-5) << i;
+}
+
+TEST(Standardize, BringsChannelsToWhatIsKnownOfThem) {
+  Standardize layer(2, {.epsilon = 0.5});
+  layer.load_state({{"mean", tensor({1, 2})}, {"variance", tensor({4, 0})}});
+  EXPECT_EQ(layer(tensor({5, 3}, {1, 2})).to_vector(), (std::vector<float>{2, 2}));
+  EXPECT_TRUE(layer.parameters().empty());
+}
+
+TEST(Embedding, PicksRowsByNumber) {
+  Embedding layer(3, 2);
+  layer.load_state({{"weight", tensor({1, 2, 3, 4, 5, 6}, {3, 2})}});
+  const Tensor y = layer(tensor({2, 0, 2, 1}, {2, 2}, {.dtype = DType::i64}));
+  EXPECT_EQ(y.shape(), (Shape{2, 2, 2}));
+  EXPECT_EQ(y.to_vector(), (std::vector<float>{5, 6, 1, 2, 5, 6, 3, 4}));
+  backward(sum(y));
+  EXPECT_EQ(gradient(layer.weight()).to_vector(), (std::vector<float>{1, 1, 1, 1, 2, 2}));
+}
+
+TEST(Embedding, IsRebuiltFromItsDescriptionAsOthersAre) {
+  Sequential model(Embedding(4, 3), Standardize(3), Flatten());
+  Graph graph(spec_of(model, {2}));
+  graph.load_state(model.state());
+  const Tensor index = tensor({3, 1}, {1, 2}, {.dtype = DType::i64});
+  EXPECT_EQ(graph(index).to_vector(), model(index).to_vector());
 }
 
 TEST(BatchNorm, NormalisesByTheBatchInTrainingAndByWhatItLearnedAfterwards) {

@@ -7,8 +7,16 @@
 namespace lockstep::testing {
 namespace {
 
-std::int64_t positions(std::int64_t size, int window, int stride, int padding) {
-  return (size + 2 * padding - window) / stride + 1;
+std::int64_t positions(std::int64_t size, int window, int stride) {
+  return (size - window) / stride + 1;
+}
+
+// The result's sizes for images x with their padding.
+Shape positions(const Shape& x, Extent window, Extent stride, const Padding& padding,
+                std::int64_t channels) {
+  const Extent before = padding.before, after = padding.after;
+  return {x[0], positions(before.height + x[1] + after.height, window.height, stride.height),
+          positions(before.width + x[2] + after.width, window.width, stride.width), channels};
 }
 
 // Calls f(y offset, x position or -1 in the padding, kernel row, kernel column) for all windows.
@@ -31,19 +39,30 @@ void for_windows(const Shape& x, const Shape& y, Extent window, Extent stride, E
   }
 }
 
+// The kernel with zeros between its taps.
+Dense spread(const Dense& weight, Extent dilation) {
+  const Shape& s = weight.shape;
+  Dense wide({s[0], (s[1] - 1) * dilation.height + 1, (s[2] - 1) * dilation.width + 1, s[3]});
+  for (std::int64_t i = 0; i < weight.size(); ++i) {
+    const auto at = position_of(i, s);
+    wide.at({at[0], at[1] * dilation.height, at[2] * dilation.width, at[3]}) = weight[i];
+  }
+  return wide;
+}
+
 Dense convolved(const std::vector<Dense>& in, const Conv2dOptions& options) {
-  const Dense &x = in[0], &weight = in[1];
+  const Dense& x = in[0];
+  const Dense weight = spread(in[1], options.dilation);
   const Extent window{static_cast<int>(weight.shape[1]), static_cast<int>(weight.shape[2])};
-  const std::int64_t channels = x.shape[3], out = weight.shape[0];
-  Dense y({x.shape[0],
-           positions(x.shape[1], window.height, options.stride.height, options.padding.height),
-           positions(x.shape[2], window.width, options.stride.width, options.padding.width), out});
+  const std::int64_t channels = x.shape[3], out = weight.shape[0], depth = weight.shape[3];
+  Dense y(positions(x.shape, window, options.stride, options.padding, out));
   for (std::int64_t i = 0; i < y.size() && in.size() > 2; ++i) y[i] = in[2][i % out];
-  for_windows(x.shape, y.shape, window, options.stride, options.padding,
+  for_windows(x.shape, y.shape, window, options.stride, options.padding.before,
               [&](std::int64_t to, std::int64_t from, int kh, int kw) {
                 for (std::int64_t o = 0; o < out && from >= 0; ++o) {
-                  for (std::int64_t c = 0; c < channels; ++c) {
-                    y[to * out + o] += x[from * channels + c] * weight.at({o, kh, kw, c});
+                  const std::int64_t first = o / (out / options.groups) * depth;
+                  for (std::int64_t c = 0; c < depth; ++c) {
+                    y[to * out + o] += x[from * channels + first + c] * weight.at({o, kh, kw, c});
                   }
                 }
               });
@@ -65,22 +84,73 @@ OpCase conv_case(const char* name, const Conv2dOptions& options, bool has_bias,
     if (has_bias) all.push_back({{weight[0]}});
     return all;
   };
+  OpCase row = {
+      .name = name,
+      .op = "conv2d",
+      .call =
+          [=](const Tensors& in) {
+            return conv2d(in[0], in[1], has_bias ? in[2] : Tensor(), options);
+          },
+      .reference = [=](const std::vector<Dense>& in) { return convolved(in, options); },
+      .inputs = {},
+      .empty = of({0, images[0][1], images[0][2], images[0][3]}, kernel),
+      .random =
+          [=](std::mt19937& generator) {
+            const int groups = options.groups;
+            const std::int64_t depth = groups > 1 ? kernel[3] : random_size(generator);
+            const std::int64_t out = groups > 1 ? kernel[0] : random_size(generator);
+            const std::int64_t high = kernel[1] * options.dilation.height + random_size(generator);
+            const std::int64_t wide = kernel[2] * options.dilation.width + random_size(generator);
+            return of({random_size(generator, 3), high, wide, groups * depth},
+                      {out, kernel[1], kernel[2], depth});
+          }};
+  for (const Shape& each : images) row.inputs.push_back(of(each, kernel));
+  return row;
+}
+
+OpCase conv_transpose_case(const char* name, const ConvTranspose2dOptions& options, bool has_bias,
+                           const std::vector<Shape>& images, const Shape& kernel) {
+  const auto of = [=](const Shape& x, const Shape& weight) {
+    Arguments all = {{x}, {weight}};
+    if (has_bias) all.push_back({{weight[3]}});
+    return all;
+  };
+  const auto reference = [=](const std::vector<Dense>& in) {
+    const Shape &x = in[0].shape, &k = in[1].shape;
+    const Extent before = options.padding.before, after = options.padding.after;
+    Dense y({x[0], (x[1] - 1) * options.stride.height + k[1] - before.height - after.height,
+             (x[2] - 1) * options.stride.width + k[2] - before.width - after.width, k[3]});
+    for (std::int64_t i = 0; i < y.size() && in.size() > 2; ++i) y[i] = in[2][i % k[3]];
+    for (std::int64_t i = 0; i < in[0].size(); ++i) {
+      const auto at = position_of(i, x);
+      for (std::int64_t j = 0; j < k[1] * k[2] * k[3]; ++j) {
+        const auto tap = position_of(j, {k[1], k[2], k[3]});
+        const std::int64_t h = at[1] * options.stride.height + tap[0] - before.height;
+        const std::int64_t w = at[2] * options.stride.width + tap[1] - before.width;
+        if (h < 0 || w < 0 || h >= y.shape[1] || w >= y.shape[2]) continue;
+        y.at({at[0], h, w, tap[2]}) += in[0][i] * in[1].at({at[3], tap[0], tap[1], tap[2]});
+      }
+    }
+    for (double& value : y.values) {
+      if (options.activation == Activation::tanh) value = std::tanh(value);
+    }
+    return y;
+  };
   OpCase row = {.name = name,
-                .op = "conv2d",
+                .op = "conv_transpose2d",
                 .call =
                     [=](const Tensors& in) {
-                      return conv2d(in[0], in[1], has_bias ? in[2] : Tensor(), options);
+                      return conv_transpose2d(in[0], in[1], has_bias ? in[2] : Tensor(), options);
                     },
-                .reference = [=](const std::vector<Dense>& in) { return convolved(in, options); },
+                .reference = reference,
                 .inputs = {},
-                .empty = of({0, images[0][1], images[0][2], kernel[3]}, kernel),
+                .empty = of({0, images[0][1], images[0][2], kernel[0]}, kernel),
                 .random =
                     [=](std::mt19937& generator) {
                       const std::int64_t channels = random_size(generator);
-                      const std::int64_t high = kernel[1] + random_size(generator);
-                      const std::int64_t wide = kernel[2] + random_size(generator);
-                      return of({random_size(generator, 3), high, wide, channels},
-                                {random_size(generator), kernel[1], kernel[2], channels});
+                      return of({random_size(generator, 3), 1 + random_size(generator),
+                                 1 + random_size(generator), channels},
+                                {channels, kernel[1], kernel[2], random_size(generator)});
                     }};
   for (const Shape& each : images) row.inputs.push_back(of(each, kernel));
   return row;
@@ -91,16 +161,20 @@ Dense pooled(const Dense& x, const PoolOptions& options, bool is_maximum) {
   const Extent stride{options.stride.height > 0 ? options.stride.height : window.height,
                       options.stride.width > 0 ? options.stride.width : window.width};
   const std::int64_t channels = x.shape[3];
-  Dense y({x.shape[0], positions(x.shape[1], window.height, stride.height, options.padding.height),
-           positions(x.shape[2], window.width, stride.width, options.padding.width), channels},
+  Dense y(positions(x.shape, window, stride, options.padding, channels),
           is_maximum ? -std::numeric_limits<double>::infinity() : 0);
-  const double area = window.height * window.width;
-  for_windows(x.shape, y.shape, window, stride, options.padding,
+  std::vector<double> area(static_cast<std::size_t>(y.size() / channels));
+  for_windows(x.shape, y.shape, window, stride, options.padding.before,
+              [&](std::int64_t to, std::int64_t from, int, int) {
+                if (options.counts_padding || from >= 0) ++area[static_cast<std::size_t>(to)];
+              });
+  for_windows(x.shape, y.shape, window, stride, options.padding.before,
               [&](std::int64_t to, std::int64_t from, int, int) {
                 for (std::int64_t c = 0; c < channels && from >= 0; ++c) {
                   double& result = y[to * channels + c];
                   const double value = x[from * channels + c];
-                  result = is_maximum ? std::max(result, value) : result + value / area;
+                  result = is_maximum ? std::max(result, value)
+                                      : result + value / area[static_cast<std::size_t>(to)];
                 }
               });
   return y;
@@ -155,6 +229,8 @@ std::vector<OpCase> conv_cases() {
       conv_case("conv2d", {}, true, {{1, 3, 3, 2}, {2, 5, 4, 2}}, {3, 3, 2, 2}),
       conv_case("conv2d_one_element", {}, true, {{1, 1, 1, 1}}, {1, 1, 1, 1}),
       conv_case("conv2d_padded", {.padding = 1}, false, {{2, 4, 5, 3}, {1, 1, 1, 3}}, {4, 3, 3, 3}),
+      conv_case("conv2d_unevenly_padded", {.stride = 2, .padding = {{0, 2}, {1, 0}}}, true,
+                {{2, 4, 5, 3}}, {4, 3, 2, 3}),
       conv_case("conv2d_strided", {.stride = {2, 3}, .padding = {1, 0}}, true, {{2, 6, 7, 2}},
                 {3, 3, 2, 2}),
       conv_case("conv2d_relu", {.padding = 1, .activation = Activation::relu}, true, {{2, 4, 4, 1}},
@@ -166,12 +242,42 @@ std::vector<OpCase> conv_cases() {
       conv_case("conv2d_sigmoid", {.activation = Activation::sigmoid}, true, {{2, 4, 4, 2}},
                 {3, 2, 2, 2}),
   };
+  const std::vector<OpCase> forms = {
+      conv_case("conv2d_depthwise", {.padding = 1, .groups = 3}, true, {{2, 4, 5, 3}, {1, 3, 3, 3}},
+                {3, 3, 3, 1}),
+      conv_case("conv2d_depthwise_strided",
+                {.stride = {2, 1}, .padding = {{0, 1}, {1, 0}}, .groups = 35}, false,
+                {{3, 5, 4, 35}}, {35, 2, 3, 1}),
+      conv_case("conv2d_depthwise_tanh", {.groups = 17, .activation = Activation::tanh}, true,
+                {{2, 4, 4, 17}}, {17, 2, 2, 1}),
+      conv_case("conv2d_depthwise_multiplied", {.groups = 3}, true, {{2, 4, 4, 3}}, {6, 2, 2, 1}),
+      conv_case("conv2d_grouped", {.padding = 1, .groups = 2, .activation = Activation::relu}, true,
+                {{2, 4, 4, 6}}, {4, 3, 3, 3}),
+      conv_case("conv2d_dilated", {.padding = {{2, 1}, {2, 0}}, .dilation = {2, 3}}, true,
+                {{2, 5, 6, 2}}, {3, 3, 2, 2}),
+      conv_case("conv2d_dilated_depthwise", {.padding = 2, .dilation = 2, .groups = 4}, false,
+                {{1, 5, 4, 4}}, {4, 3, 3, 1}),
+      conv_transpose_case("conv_transpose2d", {}, true, {{1, 1, 1, 2}, {2, 3, 4, 2}}, {2, 3, 2, 3}),
+      conv_transpose_case("conv_transpose2d_strided", {.stride = 2, .padding = {{0, 0}, {1, 1}}},
+                          false, {{2, 3, 4, 2}}, {2, 3, 3, 17}),
+      conv_transpose_case(
+          "conv_transpose2d_beyond",
+          {.stride = 3, .padding = {{0, 0}, {-1, -2}}, .activation = Activation::tanh}, true,
+          {{2, 3, 2, 3}}, {3, 2, 1, 2}),
+  };
+  all.insert(all.end(), forms.begin(), forms.end());
   all.push_back(pool_case("max_pool2d", {}, true));
   all.push_back(
       pool_case("max_pool2d_overlapping", {.window = 3, .stride = 2, .padding = 1}, true));
+  all.push_back(pool_case("max_pool2d_unevenly_padded",
+                          {.window = 2, .stride = 1, .padding = {{0, 1}, {1, 0}}}, true));
   all.push_back(pool_case("avg_pool2d", {}, false));
   all.push_back(pool_case("avg_pool2d_overlapping",
                           {.window = {3, 2}, .stride = {1, 2}, .padding = {1, 0}}, false));
+  all.push_back(pool_case(
+      "avg_pool2d_within_the_image",
+      {.window = {3, 2}, .stride = 2, .padding = {{1, 0}, {0, 1}}, .counts_padding = false},
+      false));
   all.push_back(pad_case("pad2d", {.before = {1, 2}, .after = {0, 3}}));
   all.push_back(pad_case("pad2d_of_a_value", {.before = 0, .after = {1, 0}, .value = -1.5}));
   for (OpCase& row : all) row.takes_halves = false;

@@ -110,6 +110,27 @@ TEST(OpErrors, NameShapesThatDoNotFit) {
          batch_norm(zeros({2, 3}), zeros({2}), zeros({3}), zeros({3}), zeros({3}));
        },
        "batch_norm: weight has shape [2] but must be [3]", "give weight the shape [3]"},
+      {[] {
+         layer_norm(zeros({2, 3}), zeros({2}));
+       },
+       "layer_norm: weight has shape [2] but must be [3]", "give weight the shape [3]"},
+      {[] { layer_norm(zeros({})); }, "layer_norm: x has shape [] but must be [..., channels]",
+       "give x an axis of features"},
+      {[] {
+         conv2d(zeros({1, 4, 4, 4}), zeros({4, 3, 3, 3}), {}, {.groups = 2});
+       },
+       "conv2d: x has shape [1, 4, 4, 4], weight [4, 3, 3, 3] in 2 groups: the channels differ",
+       "lay the weight out as [out, kh, kw, c / groups]"},
+      {[] {
+         conv_transpose2d(zeros({1, 4, 4, 2}), zeros({3, 3, 3, 1}));
+       },
+       "conv_transpose2d: x has shape [1, 4, 4, 2], weight [3, 3, 3, 1]: the channels differ",
+       "lay x out as [n, h, w, c] and the weight as [c, kh, kw, out]"},
+      {[] {
+         conv_transpose2d(zeros({1, 1, 1, 2}), zeros({2, 3, 3, 1}), {}, {.padding = 2});
+       },
+       "conv_transpose2d: images [1, 1, 1, 2] become [1, -1, -1, 1]",
+       "use less padding or a larger kernel"},
       {[] { batch_norm(zeros({3}), zeros({3}), zeros({3}), zeros({3}), zeros({3})); },
        "batch_norm: x has shape [3] but must be [..., channels]",
        "give x an axis of samples in front"},
@@ -246,6 +267,22 @@ TEST(OpErrors, NameValuesThatMakeNoSense) {
        },
        "pad2d: -1 x 0 before, 0 x 0 after",
        "give margins of at least 0; slice() takes rows and columns off"},
+      {[] {
+         conv2d(zeros({1, 4, 4, 1}), zeros({1, 2, 2, 1}), {}, {.stride = 2, .dilation = 2});
+       },
+       "conv2d: dilation 2 x 2, stride 2 x 2",
+       "use a dilation of at least 1, and with one above 1 a stride of 1"},
+      {[] {
+         conv2d(zeros({1, 4, 4, 3}), zeros({4, 1, 1, 1}), {}, {.groups = 3});
+       },
+       "conv2d: 3 groups for 4 output channels",
+       "use a number of groups that divides the input's and the output's channels"},
+      {[] {
+         conv_transpose2d(zeros({1, 4, 4, 1}), zeros({1, 2, 2, 1}), {},
+                          {.stride = 2, .padding = {0, -2}});
+       },
+       "conv_transpose2d: padding 0 x -2 after, stride 2 x 2",
+       "add less than a stride below and on the right"},
       {[] { uniform({2}, {.low = 1, .high = 1}); }, "uniform: from 1 to 1",
        "let low be below high"},
       {[] { normal({2}, {.deviation = -1}); }, "normal: a deviation of -1",

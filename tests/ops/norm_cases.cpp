@@ -62,10 +62,54 @@ OpCase batch_norm_case(const char* name, const BatchNormOptions& options) {
           .tolerance = 2e-5};
 }
 
+Dense layer_normalised(const std::vector<Dense>& in, double epsilon) {
+  const Dense& x = in[0];
+  const std::int64_t channels = x.shape[x.shape.rank() - 1];
+  const auto count = static_cast<double>(channels);
+  Dense y(x.shape);
+  for (std::int64_t first = 0; first < x.size(); first += channels) {
+    double mean = 0, variance = 0;
+    for (std::int64_t c = 0; c < channels; ++c) mean += x[first + c] / count;
+    for (std::int64_t c = 0; c < channels; ++c) {
+      variance += std::pow(x[first + c] - mean, 2) / count;
+    }
+    for (std::int64_t c = 0; c < channels; ++c) {
+      y[first + c] = (x[first + c] - mean) / std::sqrt(variance + epsilon);
+      if (in.size() > 1) y[first + c] = y[first + c] * in[1][c] + in[2][c];
+    }
+  }
+  return y;
+}
+
+OpCase layer_norm_case(const char* name, bool is_affine) {
+  constexpr double epsilon = 1e-2;  // rows of one or two elements are close to it
+  const auto of = [=](const Shape& x) {
+    const Shape channels = {x[x.rank() - 1]};
+    Arguments all = {{x}};
+    if (is_affine) all.insert(all.end(), {{channels, Kind::real, 0.5, 2}, {channels}});
+    return all;
+  };
+  return {
+      .name = name,
+      .op = "layer_norm",
+      .call =
+          [=](const Tensors& in) {
+            return is_affine ? layer_norm(in[0], in[1], in[2], {.epsilon = epsilon})
+                             : layer_norm(in[0], {}, {}, {.epsilon = epsilon});
+          },
+      .reference = [=](const std::vector<Dense>& in) { return layer_normalised(in, epsilon); },
+      .inputs = {of({4, 3}), of({5}), of({1, 1}), of({2, 3, 3, 2}), of({17, 40}), of({2, 5, 67})},
+      .empty = of({0, 3}),
+      .random = [=](std::mt19937& generator) { return of(random_shape(generator)); },
+      .tolerance = 2e-5};
+}
+
 }  // namespace
 
 std::vector<OpCase> norm_cases() {
-  return {batch_norm_case("batch_norm", {.epsilon = 1e-3}),
+  return {layer_norm_case("layer_norm", true),
+          layer_norm_case("layer_norm_plain", false),
+          batch_norm_case("batch_norm", {.epsilon = 1e-3}),
           batch_norm_case("batch_norm_relu", {.relu = true, .epsilon = 1e-3}),
           batch_norm_case("batch_norm_evaluation", {.training = false}),
           batch_norm_case("batch_norm_evaluation_relu", {.training = false, .relu = true})};

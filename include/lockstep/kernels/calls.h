@@ -72,7 +72,7 @@ struct GemmCall {
 struct Window {
   int height = 1, width = 1;
   int stride_height = 1, stride_width = 1;
-  int pad_height = 0, pad_width = 0;
+  int pad_height = 0, pad_width = 0;  // above and on the left; the sizes imply the rest
 };
 
 enum class ConvPass : std::uint8_t { value, data, weight };
@@ -94,11 +94,13 @@ struct ConvCall {
 enum class PoolOp : std::uint8_t { max, average };
 // x: [n, h, w, c], y and g: [n, oh, ow, c]. max keeps the window's first maximum as an i32 offset
 // within the image plane (h * width + w; -1 for a window of padding only) in `indices` [n, oh, ow,
-// c]. NaN wins. average divides by the whole window. slope: x (+)= gradient.
+// c]. NaN wins. average divides by the whole window, or by its part within the image
+// (counts_padding). slope: x (+)= gradient.
 struct PoolCall {
   PoolOp op = PoolOp::max;
   Pass pass = Pass::value;
   Write write = Write::store;
+  bool counts_padding = true;
   View x, y, g, indices;
   Window window;
 };

@@ -11,14 +11,17 @@ namespace lockstep::nn {
 struct Conv2dOptions {
   Extent kernel = 3;
   Extent stride = 1;
-  Extent padding = 0;  // zeros on each side
+  Padding padding = 0;  // zeros
+  Extent dilation = 1;
+  int groups = 1;  // in: depthwise
   bool bias = true;
   DType dtype = DType::f32;
   Device device = {};
 };
 
-// Parameters: weight [out, kernel height, kernel width, in], bias [out], both uniform in +-1 /
-// sqrt(fan in), as in PyTorch. UsageError unless the channels and the kernel are positive.
+// Parameters: weight [out, kernel height, kernel width, in / groups], bias [out], both uniform in
+// +-1 / sqrt(fan in), as in PyTorch. UsageError unless the channels and the kernel are positive and
+// the groups divide the channels.
 class Conv2d : public FusingLayer {
  public:
   using Options = Conv2dOptions;
@@ -33,7 +36,38 @@ class Conv2d : public FusingLayer {
 
  private:
   Extent stride_;
-  Extent padding_;
+  Padding padding_;
+  Extent dilation_;
+  int groups_;
+  Tensor weight_;
+  Tensor bias_;
+};
+
+struct ConvTranspose2dOptions {
+  Extent kernel = 3;
+  Extent stride = 1;
+  Padding padding = 0;  // taken off the result
+  bool bias = true;
+  DType dtype = DType::f32;
+  Device device = {};
+};
+
+// Each pixel spread over a kernel's area. Parameters: weight [in, kernel height, kernel width,
+// out], bias [out], both uniform in +-1 / sqrt(out kernel height kernel width), as in PyTorch.
+// UsageError unless the channels and the kernel are positive.
+class ConvTranspose2d : public FusingLayer {
+ public:
+  using Options = ConvTranspose2dOptions;
+  ConvTranspose2d(std::int64_t in, std::int64_t out, const Options& options = {});
+
+  bool fuses(Activation) const override { return true; }
+  Tensor forward_fused(const Tensor& x, Activation activation) override;
+  void visit(Visitor& visitor) override;
+  LayerSpec layer() const override;
+
+ private:
+  Extent stride_;
+  Padding padding_;
   Tensor weight_;
   Tensor bias_;
 };

@@ -37,6 +37,54 @@ class BatchNorm : public FusingLayer {
   Tensor running_variance_;
 };
 
+struct LayerNormOptions {
+  double epsilon = 1e-5;
+  DType dtype = DType::f32;
+  Device device = {};
+};
+
+// Over the last axis [..., channels], of each row by itself. Parameters: weight (1), bias (0), both
+// [channels]. Ba, Kiros, Hinton: "Layer normalization", 2016. UsageError unless channels is
+// positive.
+class LayerNorm : public Module {
+ public:
+  using Options = LayerNormOptions;
+  explicit LayerNorm(std::int64_t channels, const Options& options = {});
+
+  Tensor forward(const Tensor& x) override;
+  void visit(Visitor& visitor) override;
+  LayerSpec layer() const override;
+
+ private:
+  double epsilon_;
+  Tensor weight_;
+  Tensor bias_;
+};
+
+struct StandardizeOptions {
+  double epsilon = 1e-7;  // the least deviation
+  DType dtype = DType::f32;
+  Device device = {};
+};
+
+// (x - mean) / max(sqrt(variance), epsilon) over the last axis, by what is known of the data
+// beforehand. Buffers: mean (0), variance (1), both [channels]. UsageError unless channels is
+// positive.
+class Standardize : public Module {
+ public:
+  using Options = StandardizeOptions;
+  explicit Standardize(std::int64_t channels, const Options& options = {});
+
+  Tensor forward(const Tensor& x) override;
+  void visit(Visitor& visitor) override;
+  LayerSpec layer() const override;
+
+ private:
+  double epsilon_;
+  Tensor mean_;
+  Tensor variance_;
+};
+
 // scale x + offset: pixels brought into the range that a model was trained with.
 class Rescale : public Module {
  public:

@@ -15,24 +15,52 @@ struct Extent {
   constexpr Extent(int rows, int columns) : height(rows), width(columns) {}
 };
 
+// What lies around an image: above and on the left, below and on the right. One extent stands for
+// both.
+struct Padding {
+  Extent before, after;
+  constexpr Padding(int all) : before(all), after(all) {}  // NOLINT: .padding = 1
+  constexpr Padding(int rows, int columns) : before(rows, columns), after(rows, columns) {}
+  constexpr Padding(Extent both) : before(both), after(both) {}  // NOLINT
+  constexpr Padding(Extent above, Extent below) : before(above), after(below) {}
+};
+
 struct Conv2dOptions {
   Extent stride = 1;
-  Extent padding = 0;  // zeros on each side
+  Padding padding = 0;  // zeros
+  Extent dilation = 1;  // the distance of the kernel's taps; 1 where the stride is not
+  int groups = 1;       // of channels that see nothing of each other
   Activation activation = Activation::none;
 };
-// activation(conv(x, weight) + bias): x [n, h, w, in], weight [out, kh, kw, in], bias [out] or
-// undefined -> [n, (h + 2 pad - kh) / stride + 1, ..., out]. Floating point.
+// activation(conv(x, weight) + bias): x [n, h, w, in], weight [out, kh, kw, in / groups], bias
+// [out] or undefined -> [n, (before + h + after - (kh - 1) dilation - 1) / stride + 1, ..., out].
+// Depthwise with groups = in. Floating point.
 Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias = {},
               const Conv2dOptions& options = {});
 
+struct ConvTranspose2dOptions {
+  Extent stride = 1;
+  // Rows and columns taken off the result; below and on the right up to stride - 1 of zeros are
+  // added where it is negative.
+  Padding padding = 0;
+  Activation activation = Activation::none;
+};
+// The gradient of conv2d for its input as a layer: each pixel of x [n, h, w, in] adds its multiple
+// of the weight [in, kh, kw, out] to the result: activation(. + bias) of
+// [n, (h - 1) stride + kh - before - after, ..., out]. Floating point.
+Tensor conv_transpose2d(const Tensor& x, const Tensor& weight, const Tensor& bias = {},
+                        const ConvTranspose2dOptions& options = {});
+
 struct PoolOptions {
   Extent window = 2;
-  Extent stride = 0;   // 0: the window
-  Extent padding = 0;  // at most half the window
+  Extent stride = 0;           // 0: the window
+  Padding padding = 0;         // at most half the window
+  bool counts_padding = true;  // as zeros in avg_pool2d; else its mean is over what lies in x
 };
-// x [n, h, w, c] -> [n, (h + 2 pad - window) / stride + 1, ..., c]. Padding never wins; NaN does.
+// x [n, h, w, c] -> [n, (before + h + after - window) / stride + 1, ..., c]. Padding never wins;
+// NaN does.
 Tensor max_pool2d(const Tensor& x, const PoolOptions& options = {});
-// The mean over the whole window, padding (0) included.
+// The mean over each window.
 Tensor avg_pool2d(const Tensor& x, const PoolOptions& options = {});
 
 struct Pad2dOptions {

@@ -1,4 +1,4 @@
-// Batch normalisation.
+// Normalisation: over the batch, over the features of each sample.
 #pragma once
 
 #include "lockstep/tensor/tensor.h"
@@ -17,5 +17,14 @@ struct BatchNormOptions {
 Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias,
                   const Tensor& running_mean, const Tensor& running_variance,
                   const BatchNormOptions& options = {});
+
+struct LayerNormOptions {
+  double epsilon = 1e-5;
+};
+// (x - mean) / sqrt(variance + epsilon) * weight + bias over the last axis of x [..., channels], of
+// each row by itself; weight and bias are [channels] or undefined. Floating point. Ba, Kiros,
+// Hinton, "Layer normalization", 2016.
+Tensor layer_norm(const Tensor& x, const Tensor& weight = {}, const Tensor& bias = {},
+                  const LayerNormOptions& options = {});
 
 }  // namespace lockstep

@@ -1,0 +1,86 @@
+#include "lockstep/optim/rmsprop.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "lockstep/base/error.h"
+#include "tests/support/leaves.h"
+
+namespace lockstep::optim {
+namespace {
+
+using lockstep::testing::give_gradient;
+using lockstep::testing::random_leaf;
+using lockstep::testing::random_parameters;
+using lockstep::testing::random_values;
+
+// The published update in double precision.
+struct Reference {
+  RmsPropOptions options;
+  std::vector<double> parameter;
+  std::vector<double> square = std::vector<double>(parameter.size());
+  std::vector<double> buffer = std::vector<double>(parameter.size());
+
+  void step(const std::vector<double>& gradient) {
+    for (std::size_t i = 0; i < parameter.size(); ++i) {
+      const double g = gradient[i] + options.weight_decay * parameter[i];
+      square[i] = options.alpha * square[i] + (1 - options.alpha) * g * g;
+      buffer[i] = options.momentum * buffer[i] + g / (std::sqrt(square[i]) + options.epsilon);
+      parameter[i] -= options.lr * buffer[i];
+    }
+  }
+};
+
+class RmsPropFormula : public ::testing::TestWithParam<std::tuple<RmsPropOptions, DType>> {};
+
+TEST_P(RmsPropFormula, HoldsOver100Steps) {
+  const auto& [options, dtype] = GetParam();
+  std::mt19937 random(1);
+  const Tensor parameter = random_leaf({37, 3}, random, dtype);
+  Reference reference{options, parameter.to_vector<double>()};
+  RmsProp optimizer({{"p", parameter}}, options);
+  for (int step = 0; step < 100; ++step) {
+    std::vector<double> values = random_values(parameter.elements(), random);
+    values = tensor(values, parameter.shape(), {.dtype = dtype}).to_vector<double>();
+    give_gradient(parameter, values);
+    optimizer.step();
+    reference.step(values);
+  }
+  const std::vector<double> got = parameter.to_vector<double>();
+  const double tolerance = dtype == DType::f64 ? 1e-13 : 1e-5;
+  for (std::size_t i = 0; i < got.size(); ++i)
+    ASSERT_NEAR(got[i], reference.parameter[i], tolerance);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    OverOptions, RmsPropFormula,
+    ::testing::Combine(::testing::Values(RmsPropOptions{},
+                                         RmsPropOptions{.lr = 3e-3, .weight_decay = 0.1},
+                                         RmsPropOptions{.alpha = 0.9, .momentum = 0.9},
+                                         RmsPropOptions{.epsilon = 1e-3}),
+                       ::testing::Values(DType::f32, DType::f64)));
+
+TEST(RmsProp, KeepsNoMomentumWithoutOne) {
+  std::mt19937 random(2);
+  const State parameters = random_parameters({{4}}, random);
+  EXPECT_EQ(RmsProp(parameters).state().size(), 3U);
+  EXPECT_EQ(RmsProp(parameters, {.momentum = 0.5}).state().size(), 4U);
+}
+
+TEST(RmsProp, RefusesConstantsOutOfRange) {
+  std::mt19937 random(3);
+  const State parameters = random_parameters({{4}}, random);
+  EXPECT_THROW(RmsProp(parameters, {.epsilon = 0}), UsageError);
+  EXPECT_THROW(RmsProp(parameters, {.weight_decay = -1}), UsageError);
+  try {
+    const RmsProp refused(parameters, {.alpha = 1.5});
+    FAIL();
+  } catch (const UsageError& error) {
+    EXPECT_EQ(error.problem(), "rmsprop: alpha is 1.5");
+    EXPECT_EQ(error.fix(), "give a number in [0, 1)");
+  }
+}
+
+}  // namespace
+}  // namespace lockstep::optim
