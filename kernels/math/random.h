@@ -34,8 +34,8 @@ template <class T> Real<T> just_below(double bound) {
 }
 
 // Box, Muller, "A note on the generation of random normal deviates", 1958: words 2k and 2k + 1 make
-// elements 2k (cosine) and 2k + 1 (sine). The first word gives the number whose logarithm the radius
-// is made of, in (0, 1), the second the angle.
+// elements 2k (cosine) and 2k + 1 (sine). The first word gives the number whose logarithm the
+// radius is made of, in (0, 1), the second the angle.
 template <class A> LS_HD A radius_unit(std::uint32_t word) {
   return (static_cast<A>(word) + A(0.5)) * A(0x1p-32);
 }

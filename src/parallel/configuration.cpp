@@ -25,7 +25,9 @@ std::string description_of(DeviceType device) {
 std::string instruction_sets() {
   std::string names;
   const auto add = [&](bool is_there, const char* name) {
-    if (is_there) names += (names.empty() ? "" : " ") + std::string(name);
+    if (!is_there) return;
+    if (!names.empty()) names += ' ';
+    names += name;
   };
 #if defined(__x86_64__)
   add(__builtin_cpu_supports("avx2") != 0, "avx2");
