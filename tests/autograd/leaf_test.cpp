@@ -13,6 +13,7 @@ namespace {
 
 using tests::message_of;
 
+using testing::AllOf;
 using testing::HasSubstr;
 
 TEST(Leaf, HasNoGradientBeforeBackward) {
@@ -59,15 +60,20 @@ TEST(Leaf, HasAPackingKeyOfItsOwn) {
 
 TEST(Leaf, NamesWhatIsWrong) {
   EXPECT_THAT(message_of<DTypeError>([] { require_grad(zeros({1}, {.dtype = DType::i64})); }),
-              HasSubstr("require_grad: a tensor of i64"));
+              AllOf(HasSubstr("require_grad: a tensor of i64"),
+                    HasSubstr("fix:   only floating-point tensors have gradients; cast it first")));
   EXPECT_THAT(message_of<UsageError>([] { gradient(zeros({1})); }),
-              HasSubstr("gradient: the tensor is not a leaf of the tape"));
+              AllOf(HasSubstr("gradient: the tensor is not a leaf of the tape"),
+                    HasSubstr("fix:   call require_grad on it, before any operation")));
   EXPECT_THAT(message_of<UsageError>([] { backward(zeros({1})); }),
-              HasSubstr("does not depend on any leaf"));
+              AllOf(HasSubstr("does not depend on any leaf"),
+                    HasSubstr("fix:   call require_grad on the parameters")));
   EXPECT_THAT(message_of<ShapeError>([] { backward(require_grad(zeros({2}))); }),
-              HasSubstr("shape [2] is not a scalar"));
+              AllOf(HasSubstr("shape [2] is not a scalar"),
+                    HasSubstr("fix:   reduce it to one number, or give a seed of its shape")));
   EXPECT_THAT(message_of<ShapeError>([] { backward(require_grad(zeros({2})), zeros({3})); }),
-              HasSubstr("seed of shape [3] for a tensor of shape [2]"));
+              AllOf(HasSubstr("seed of shape [3] for a tensor of shape [2]"),
+                    HasSubstr("fix:   give a seed of the tensor's shape")));
   EXPECT_THAT(message_of<DTypeError>(
                   [] { backward(require_grad(zeros({2})), zeros({2}, {.dtype = DType::f64})); }),
               HasSubstr("seed of f64 for a tensor of f32"));

@@ -55,6 +55,7 @@ TEST(IntegerSetting, NamesVariableValueAndRange) {
     const auto error = failure_of<UsageError>([] { integer_setting("LOCKSTEP_THREADS", 3, 1, 8); });
     EXPECT_THAT(error.problem(), HasSubstr(std::string("LOCKSTEP_THREADS=") + value));
     EXPECT_THAT(error.problem(), HasSubstr("is not a whole number from 1 to 8"));
+    EXPECT_EQ(error.fix(), "give such a number, or unset it");
   }
 }
 

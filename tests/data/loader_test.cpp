@@ -312,7 +312,7 @@ TEST(Loader, MayGoWhileAnEpochIsRead) {
 TEST(Loader, RefusesABatchOfZero) {
   const auto error = failure_of<UsageError>([] { Loader(numbered(4), {.batch = 0}); });
   EXPECT_THAT(error.problem(), HasSubstr("a batch of 0 samples"));
-  EXPECT_THAT(error.fix(), HasSubstr(".batch"));
+  EXPECT_EQ(error.fix(), "set .batch, the number of samples of the global batch, to 1 or more");
 }
 
 TEST(Loader, RefusesNoDatasetAndANegativePrefetch) {

@@ -94,11 +94,13 @@ TEST(RandomCrop, RefusesAWindowLargerThanTheImage) {
   const auto crop = random_crop({.height = 33, .width = 30, .padding = 2});
   const auto error = failure_of<ShapeError>([&] { crop->output({{28, 28, 1}, DType::u8, {}}); });
   EXPECT_THAT(error.problem(), HasSubstr("33 x 30 from samples u8 [28, 28, 1] padded by 2"));
+  EXPECT_EQ(error.fix(), "crop less, or pad more");
   const auto flat = failure_of<ShapeError>([&] { crop->output({{28, 28}, DType::u8, {}}); });
   EXPECT_EQ(flat.problem(), "random_crop: a sample is u8 [28, 28]");
   EXPECT_EQ(flat.fix(), "give images [height, width, channels]");
   const auto empty_window = failure_of<UsageError>([] { random_crop({}); });
   EXPECT_EQ(empty_window.problem(), "random_crop: height 0, width 0, padding 0");
+  EXPECT_EQ(empty_window.fix(), "give a height and width above 0 and a padding of 0 or more");
 }
 
 TEST(RandomFlip, MirrorsHalfOfTheImages) {

@@ -141,6 +141,7 @@ TEST(Safetensors, RefusesANameGivenTwice) {
   const State twice{{"a", zeros({1})}, {"a", zeros({1})}};
   const auto error = failure_of<UsageError>([&] { save_safetensors(scratch / "x", twice); });
   EXPECT_THAT(error.problem(), HasSubstr("the name \"a\" is taken"));
+  EXPECT_EQ(error.fix(), "give every tensor a name of its own, other than __metadata__");
   const auto reserved = failure_of<UsageError>([&] {
     save_safetensors(scratch / "x", {{"__metadata__", zeros({1})}});
   });
@@ -154,6 +155,7 @@ TEST(Safetensors, RefusesANameThatIsNotUtf8) {
     save_safetensors(scratch / "x", {{"\xff", zeros({1})}});
   });
   EXPECT_THAT(error.problem(), HasSubstr("save_safetensors: a name is not UTF-8"));
+  EXPECT_EQ(error.fix(), "use names and metadata in UTF-8");
   EXPECT_FALSE(std::filesystem::exists(scratch / "x"));
 }
 
@@ -207,7 +209,10 @@ class LyingHeader : public testing::TestWithParam<Lie> {};
 TEST_P(LyingHeader, IsRefused) {
   const Scratch scratch;
   const auto [header, payload, complaint] = GetParam();
-  EXPECT_THAT(problem_of(crafted(scratch, header, payload)), HasSubstr(complaint));
+  const auto path = crafted(scratch, header, payload);
+  EXPECT_THAT(problem_of(path), HasSubstr(complaint));
+  EXPECT_EQ(failure_of<IoError>([&] { SafetensorsFile file(path); }).fix(),
+            "write or copy the file again; it is not what its header says");
 }
 
 #define ENTRY(dtype, shape, offsets) \

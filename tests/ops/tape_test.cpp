@@ -87,8 +87,9 @@ TEST(Tape, RefusesASecondBackwardThroughTheSameGraph) {
   const Tensor trunk = mul(x, x);
   const Tensor loss = mul(trunk, 2.0);
   backward(loss);
-  EXPECT_THAT(message_of<UsageError>([&] { backward(loss); }),
-              HasSubstr("was already used by an earlier backward"));
+  const std::string message = message_of<UsageError>([&] { backward(loss); });
+  EXPECT_THAT(message, HasSubstr("was already used by an earlier backward"));
+  EXPECT_THAT(message, HasSubstr("fix:   compute the loss again, or add the losses and call"));
   EXPECT_THAT(message_of<UsageError>([&] { backward(mul(trunk, 3.0)); }),
               HasSubstr("backward: the graph at mul was already used"));
   EXPECT_THAT(gradient(x).to_vector(), ElementsAre(12));
@@ -123,8 +124,9 @@ TEST(Tape, NoticesAChangeThroughAView) {
 
 TEST(Tape, RefusesInPlaceOperationsOnTensorsThatNeedAGradient) {
   const Tensor x = require_grad(tensor({3}));
-  EXPECT_THAT(message_of<UsageError>([&] { add_(x, 1.0); }),
-              HasSubstr("in place on a tensor that needs a gradient"));
+  const std::string message = message_of<UsageError>([&] { add_(x, 1.0); });
+  EXPECT_THAT(message, HasSubstr("in place on a tensor that needs a gradient"));
+  EXPECT_THAT(message, HasSubstr("fix:   use the form without the underscore, or wrap the call"));
   const NoGrad no_grad;
   add_(x, 1.0);
   EXPECT_EQ(x.item(), 4);

@@ -24,6 +24,7 @@
 namespace lockstep::tests {
 namespace {
 
+using testing::AllOf;
 using testing::HasSubstr;
 
 // y = w x, and a second weight that only some shards use.
@@ -195,10 +196,13 @@ TEST(DataParallel, NamesABatchThatDoesNotFitTheWorld) {
     EXPECT_THAT(message_of([&] {
                   ranks.step(sharded(x, x, {0, 2, 2}), loss);
                 }),
-                HasSubstr("a batch of 2 parts on a rank that owns 1 shards"));
+                AllOf(HasSubstr("a batch of 2 parts on a rank that owns 1 shards"),
+                      HasSubstr("fix:   give the loader this world's shards()")));
     EXPECT_THAT(message_of([&] { ranks.step(sharded(rows(0), rows(0), world.shards()), loss); }),
                 HasSubstr("a batch of 0 samples"));
-    EXPECT_THAT(message_of([&] { ranks.update(); }), HasSubstr("there are no gradients"));
+    EXPECT_THAT(message_of([&] { ranks.update(); }),
+                AllOf(HasSubstr("update: there are no gradients"),
+                      HasSubstr("fix:   call compute_gradients first")));
     const std::string none = message_of([&] { (void)ranks.gradients(); });
     EXPECT_THAT(none, HasSubstr("gradients: there are none now"));
     EXPECT_THAT(none, HasSubstr("fix:   ask between compute_gradients and update"));
@@ -206,7 +210,8 @@ TEST(DataParallel, NamesABatchThatDoesNotFitTheWorld) {
                   ranks.step(sharded(x, x, world.shards()),
                              [&](const Part& part) { return model(part.x); });
                 }),
-                HasSubstr("the loss has shape [4, 2]"));
+                AllOf(HasSubstr("the loss has shape [4, 2]"),
+                      HasSubstr("fix:   return the mean loss over the part, one number")));
   });
 }
 

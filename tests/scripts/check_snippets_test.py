@@ -32,6 +32,12 @@ class CheckSnippets(ScriptTest):
         self.assertEqual(result.returncode, 1)
         self.assertIn("docs/dev/list.md:3", result.stdout)
 
+    def test_files_that_do_not_exist_are_named(self):
+        self.write("docs/files.md", "see `src/base/b.cpp`, `src/base/gone.cpp` and `src/<layer>/x.cpp`\n")
+        result = self.check("int a = 1;\n")
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("docs/files.md:1: src/base/gone.cpp does not exist\n1 snippets, 1 mistakes\n", result.stdout)
+
     def test_the_documentation_quotes_code(self):
         result = self.run_in(os.environ, ROOT / "scripts/check_snippets.py", ROOT)
         self.assertEqual(result.returncode, 0, result.stdout)

@@ -69,6 +69,7 @@ TEST(Tensor, GivesItsOnlyElement) {
   EXPECT_EQ(full({1, 1}, 3, {.dtype = DType::i64}).item<int>(), 3);
   const auto error = failure_of<ShapeError>([] { (void)zeros({2, 3}).item(); });
   EXPECT_THAT(error.problem(), HasSubstr("item: shape [2, 3] has 6 elements"));
+  EXPECT_EQ(error.fix(), "reduce or index it to one element first");
   EXPECT_THAT(failure_of<ShapeError>([] { (void)zeros({0}).item(); }).problem(),
               HasSubstr("item: shape [0] has 0 elements"));
 }
@@ -76,6 +77,7 @@ TEST(Tensor, GivesItsOnlyElement) {
 TEST(Tensor, RefusesAPointerOfAnotherType) {
   const auto error = failure_of<DTypeError>([] { (void)zeros({2}).data<double>(); });
   EXPECT_THAT(error.problem(), HasSubstr("f64 asked of a tensor of f32"));
+  EXPECT_EQ(error.fix(), "ask for the tensor's own type, or cast it first");
 }
 
 TEST(Tensor, RefusesToReadElementsOfAnotherDevice) {
