@@ -102,6 +102,18 @@ def words(keras):
     return keras.Model([words, facts], layers.Dense(2)(both))
 
 
+def nested(keras):
+    layers = keras.layers
+    image = layers.Input((6, 6, 2))
+    x = layers.BatchNormalization()(layers.Conv2D(3, 3, name="conv")(image))
+    features = keras.Model(image, layers.GlobalAveragePooling2D()(layers.ReLU()(x)), name="features")
+    head = keras.Sequential([layers.Dense(4, activation="tanh", name="first"), layers.Dense(2)], name="head")
+    left, right = layers.Input((6, 6, 2)), layers.Input((6, 6, 2))
+    a, b = features(left, training=False), features(right, training=False)
+    features.trainable = False
+    return keras.Model([left, right], layers.Add()([head(a), head(b)]))
+
+
 def write_safetensors(path, tensors):
     header, data = {}, b""
     for name, values in tensors.items():
@@ -159,7 +171,7 @@ def main():
             keras = importlib.import_module(module)
         except ImportError:
             continue
-        for make in (cnn, shapes, graph, convolutions, words):
+        for make in (cnn, shapes, graph, convolutions, words, nested):
             for kind in ("h5", "keras"):
                 name = f"keras{version}_{kind}_{make.__name__}"
                 write(keras, make, folder, name, "." + kind)
