@@ -85,6 +85,59 @@ struct Sigmoid {
   template <class A> LS_HD static A value(A x, Scalars) { return logistic(x); }
   template <class A> LS_HD static A slope(A, A y, Scalars) { return y * (A(1) - y); }
 };
+// The nearest number from scalar 0 to scalar 1.
+struct Clamp {
+  static constexpr const char* name = "clamp";
+  LS_UNARY(false, true)
+  template <class A> LS_HD static A value(A x, Scalars s) {
+    const A raised = x < s.at<A>(0) ? s.at<A>(0) : x;
+    return raised > s.at<A>(1) ? s.at<A>(1) : raised;
+  }
+  template <class A> LS_HD static A slope(A, A y, Scalars s) {
+    return y > s.at<A>(0) && y < s.at<A>(1) ? A(1) : A(0);
+  }
+};
+// scalar 0 * x below 0: Maas, Hannun, Ng, 2013.
+struct LeakyRelu {
+  static constexpr const char* name = "leaky_relu";
+  LS_UNARY(true, false)
+  template <class A> LS_HD static A value(A x, Scalars s) { return x > A(0) ? x : s.at<A>(0) * x; }
+  template <class A> LS_HD static A slope(A x, A, Scalars s) {
+    return x > A(0) ? A(1) : s.at<A>(0);
+  }
+};
+// scalar 0 * (e^x - 1) below 0: Clevert, Unterthiner, Hochreiter, 2015.
+struct Elu {
+  static constexpr const char* name = "elu";
+  LS_UNARY(true, false)
+  template <class A> LS_HD static A value(A x, Scalars s) {
+    return x > A(0) ? x : s.at<A>(0) * (exponential(x) - A(1));
+  }
+  template <class A> LS_HD static A slope(A x, A, Scalars s) {
+    return x > A(0) ? A(1) : s.at<A>(0) * exponential(x);
+  }
+};
+struct Silu {
+  static constexpr const char* name = "silu";
+  LS_UNARY(true, false)
+  template <class A> LS_HD static A value(A x, Scalars) { return x * logistic(x); }
+  template <class A> LS_HD static A slope(A x, A, Scalars) {
+    const A g = logistic(x);
+    return g + x * g * (A(1) - g);
+  }
+};
+// GELU by the normal distribution itself.
+struct ExactGelu {
+  static constexpr const char* name = "exact_gelu";
+  LS_UNARY(true, false)
+  template <class A> LS_HD static A below(A x) {
+    return A(0.5) * (A(1) + std::erf(x * A(0.70710678118654752440)));
+  }
+  template <class A> LS_HD static A value(A x, Scalars) { return x * below(x); }
+  template <class A> LS_HD static A slope(A x, A, Scalars) {
+    return below(x) + x * A(0.39894228040143267794) * exponential(A(-0.5) * x * x);
+  }
+};
 // scale * x + shift: every op between a tensor and a number.
 struct Affine {
   static constexpr const char* name = "affine";
@@ -132,7 +185,7 @@ struct Div {
 #undef LS_UNARY
 #undef LS_BINARY
 
-using Pointwise =
-    OpList<Neg, Exp, Log, Sqrt, Relu, Gelu, Tanh, Sigmoid, Affine, Reciprocal, Add, Sub, Mul, Div>;
+using Pointwise = OpList<Neg, Exp, Log, Sqrt, Relu, Gelu, Tanh, Sigmoid, Affine, Reciprocal, Add,
+                         Sub, Mul, Div, Clamp, LeakyRelu, Elu, Silu, ExactGelu>;
 
 }  // namespace lockstep::kernels::math

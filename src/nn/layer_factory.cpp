@@ -102,6 +102,16 @@ Made flatten_of(AttributeReader& read) {
 
 Made reshape_of(AttributeReader& read) { return std::make_unique<Reshape>(read.sizes("shape")); }
 
+Made leaky_relu_of(AttributeReader& read) {
+  return std::make_unique<LeakyRelu>(read.number("slope", 0.01));
+}
+
+Made elu_of(AttributeReader& read) { return std::make_unique<Elu>(read.number("alpha", 1)); }
+
+Made clamp_of(AttributeReader& read) {
+  return std::make_unique<Clamp>(read.number("low"), read.number("high"));
+}
+
 Made softmax_of(AttributeReader& read) {
   return std::make_unique<Softmax>(static_cast<int>(read.integer("axis", -1)));
 }
@@ -153,6 +163,11 @@ const std::map<std::string_view, Maker>& makers() {
       {"gelu", plain<Gelu>},
       {"tanh", plain<Tanh>},
       {"sigmoid", plain<Sigmoid>},
+      {"silu", plain<Silu>},
+      {"exact_gelu", plain<ExactGelu>},
+      {"leaky_relu", leaky_relu_of},
+      {"elu", elu_of},
+      {"clamp", clamp_of},
   };
   return all;
 }

@@ -1,5 +1,7 @@
 #include "lockstep/ops/pointwise.h"
 
+#include <fmt/format.h>
+
 #include "src/ops/pointwise.h"
 
 namespace lockstep {
@@ -53,5 +55,17 @@ Tensor relu(const Tensor& x) { return unary<math::Relu>(x); }
 Tensor gelu(const Tensor& x) { return unary<math::Gelu>(x); }
 Tensor tanh(const Tensor& x) { return unary<math::Tanh>(x); }
 Tensor sigmoid(const Tensor& x) { return unary<math::Sigmoid>(x); }
+Tensor silu(const Tensor& x) { return unary<math::Silu>(x); }
+Tensor exact_gelu(const Tensor& x) { return unary<math::ExactGelu>(x); }
+Tensor leaky_relu(const Tensor& x, double slope) {
+  return apply(Unary<math::LeakyRelu>{{slope, 0}}, x);
+}
+Tensor elu(const Tensor& x, double alpha) { return apply(Unary<math::Elu>{{alpha, 0}}, x); }
+Tensor clamp(const Tensor& x, double low, double high) {
+  check<UsageError>(low <= high, [&] {
+    return Complaint{fmt::format("clamp: from {} to {}", low, high), "let low be at most high"};
+  });
+  return apply(Unary<math::Clamp>{{low, high}}, x);
+}
 
 }  // namespace lockstep

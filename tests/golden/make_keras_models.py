@@ -102,6 +102,29 @@ def words(keras):
     return keras.Model([words, facts], layers.Dense(2)(both))
 
 
+def nested(keras):
+    layers = keras.layers
+    image = layers.Input((6, 6, 2))
+    x = layers.BatchNormalization()(layers.Conv2D(3, 3, name="conv")(image))
+    features = keras.Model(image, layers.GlobalAveragePooling2D()(layers.ReLU()(x)), name="features")
+    head = keras.Sequential([layers.Dense(4, activation="tanh", name="first"), layers.Dense(2)], name="head")
+    left, right = layers.Input((6, 6, 2)), layers.Input((6, 6, 2))
+    a, b = features(left, training=False), features(right, training=False)
+    features.trainable = False
+    return keras.Model([left, right], layers.Add()([head(a), head(b)]))
+
+
+def activations(keras):
+    layers = keras.layers
+    x = image = layers.Input((3, 4))
+    for each in ("relu6", "elu", "gelu", "swish"):
+        x = layers.Dense(5, activation=each)(x)
+    x = layers.Rescaling(1.0, offset=-1)(x)
+    slope = {"negative_slope" if keras.__version__.startswith("3") else "alpha": 0.15}
+    parts = [layers.LeakyReLU(**slope)(x), layers.ELU(0.5)(x), layers.ReLU(max_value=0.5)(x)]
+    return keras.Model(image, layers.Concatenate()([*parts, layers.ReLU(negative_slope=0.4)(x)]))
+
+
 def write_safetensors(path, tensors):
     header, data = {}, b""
     for name, values in tensors.items():
@@ -159,7 +182,7 @@ def main():
             keras = importlib.import_module(module)
         except ImportError:
             continue
-        for make in (cnn, shapes, graph, convolutions, words):
+        for make in (cnn, shapes, graph, convolutions, words, nested, activations):
             for kind in ("h5", "keras"):
                 name = f"keras{version}_{kind}_{make.__name__}"
                 write(keras, make, folder, name, "." + kind)

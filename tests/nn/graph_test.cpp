@@ -55,7 +55,8 @@ TEST(Graph, RebuildsLayersWithTheirOptions) {
   std::mt19937 random(3);
   Sequential model(Conv2d(2, 4, {.kernel = 2, .padding = {{0, 1}, {1, 0}}}), LayerNorm(4),
                    Conv2d(4, 4, {.kernel = 3, .padding = 2, .dilation = 2, .groups = 4}),
-                   ConvTranspose2d(4, 4, {.stride = 2, .padding = {1, {0, -1}}}), Relu(),
+                   ConvTranspose2d(4, 4, {.stride = 2, .padding = {1, {0, -1}}}), Relu(), Silu(),
+                   ExactGelu(), LeakyRelu(0.3), Elu(0.7), Clamp(-0.5, 2),
                    MaxPool2d({.window = 2, .stride = 1, .padding = {{0, 0}, {1, 1}}}),
                    AvgPool2d({.window = 3, .padding = 1, .counts_padding = false}));
   Graph graph(spec_of(model, {6, 5, 2}));

@@ -283,6 +283,7 @@ TEST(OpErrors, NameValuesThatMakeNoSense) {
        },
        "conv_transpose2d: padding 0 x -2 after, stride 2 x 2",
        "add less than a stride below and on the right"},
+      {[] { clamp(zeros({2}), 1, 0); }, "clamp: from 1 to 0", "let low be at most high"},
       {[] { uniform({2}, {.low = 1, .high = 1}); }, "uniform: from 1 to 1",
        "let low be below high"},
       {[] { normal({2}, {.deviation = -1}); }, "normal: a deviation of -1",

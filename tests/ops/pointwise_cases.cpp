@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 
 #include "lockstep/ops/pointwise.h"
@@ -86,6 +87,18 @@ std::vector<OpCase> pointwise_cases() {
       unary("gelu", gelu, gelu_of),
       unary("tanh", tanh, [](double x) { return std::tanh(x); }),
       unary("sigmoid", sigmoid, [](double x) { return 1 / (1 + std::exp(-x)); }),
+      unary("silu", silu, [](double x) { return x / (1 + std::exp(-x)); }),
+      unary("exact_gelu", exact_gelu,
+            [](double x) { return 0.5 * x * (1 + std::erf(x / std::sqrt(2.0))); }),
+      unary(
+          "leaky_relu", [](const Tensor& x) { return leaky_relu(x, 0.25); },
+          [](double x) { return x > 0 ? x : 0.25 * x; }),
+      unary(
+          "elu", [](const Tensor& x) { return elu(x, 1.5); },
+          [](double x) { return x > 0 ? x : 1.5 * (std::exp(x) - 1); }),
+      unary(
+          "clamp", [](const Tensor& x) { return clamp(x, -1.25, 2); },
+          [](double x) { return std::min(std::max(x, -1.25), 2.0); }),
       with_number(
           "add_number", "add", "affine", [](const Tensor& x) { return x + 3; },
           [](double x) { return x + 3; }),

@@ -37,8 +37,9 @@ TEST(ImportKerasRefuses, LayersByName) {
               HasSubstr("layer \"evil\" is a Lambda"));
   EXPECT_THAT(refusal_of_layers(R"({"class_name": "Mine>Own", "config": {"name": "mine"}})"),
               HasSubstr("layer \"mine\" is a Mine>Own"));
-  EXPECT_THAT(refusal_of_layers(R"({"class_name": "Sequential", "config": {"name": "inner"}})"),
-              HasSubstr("layer \"inner\" is a model within the model"));
+  EXPECT_THAT(refusal_of_layers(R"({"class_name": "Sequential", "config": {"name": "inner", )"
+                                R"("layers": [{"class_name": "Own", "config": {"name": "o"}}]}})"),
+              HasSubstr("layer \"inner.o\" is a Own"));
   EXPECT_THAT(refusal_of_layers(R"({"class_name": "Flatten", "config": {"name": "f", )"
                                 R"("data_format": "channels_first"}})"),
               HasSubstr("layer \"f\" (Flatten): data_format = \"channels_first\""));
@@ -76,12 +77,47 @@ TEST(ImportKerasRefuses, ACycle) {
                        name, reads);
   };
   EXPECT_THAT(refusal_of_changed([&](hid_t file) {
-                set_text(file, "model_config",
-                         R"({"class_name": "Functional", "config": {"name": "m", "layers": [)" +
-                             layer("a", "b") + "," + layer("b", "a") +
-                             R"(], "input_layers": [], "output_layers": [["b", 0, 0]]}})");
+                set_text(
+                    file, "model_config",
+                    R"({"class_name": "Functional", "config": {"name": "m", "layers": [)" +
+                        layer("a", "b") + "," + layer("b", "a") +
+                        R"(], "input_layers": [["a", 0, 0]], "output_layers": [["b", 0, 0]]}})");
               }),
               HasSubstr("layer \"a\" stands on a cycle"));
+}
+
+// A functional model of `calls` calls of a layer one after the other.
+std::string chain(const std::string& name, const std::string& layer, int calls) {
+  std::string nodes;
+  for (int i = 0; i < calls; ++i) {
+    nodes += i == 0 ? R"([["i", 0, 0, {}]])" : fmt::format(R"(, [["x", {}, 0, {{}}]])", i - 1);
+  }
+  return fmt::format(
+      R"({{"class_name": "Functional", "name": "x", "inbound_nodes": [], "config": {{"name": "{}", )"
+      R"("layers": [{{"class_name": "InputLayer", "config": {{"name": "i", )"
+      R"("batch_shape": [null, 4]}}, "inbound_nodes": []}}, {}, "inbound_nodes": [{}]}}], )"
+      R"("input_layers": [["i", 0, 0]], "output_layers": [["x", {}, 0]]}})",
+      name, layer, nodes, calls - 1);
+}
+
+TEST(ImportKerasRefuses, ModelsWithinModelsThatGrowWithoutBounds) {
+  const std::string relu = R"({"class_name": "ReLU", "name": "x", "config": {"name": "x"})";
+  std::string inner = chain("x", relu, 400);
+  const std::string marker = R"("inbound_nodes": [], )";
+  inner.erase(inner.find(marker), marker.size());
+  EXPECT_THAT(refusal_of_changed([&](hid_t file) {
+                set_text(file, "model_config", chain("m", inner, 400) + "}");
+              }),
+              HasSubstr("the model has more than 100000 calls of layers"));
+}
+
+TEST(ImportKerasRefuses, ModelsWithinTheModelOfSeveralOutputs) {
+  EXPECT_THAT(
+      refusal_of_layers(
+          R"({"class_name": "Functional", "name": "x", "config": {"name": "x", "layers": [)"
+          R"({"class_name": "InputLayer", "config": {"name": "i"}, "inbound_nodes": []}], )"
+          R"("input_layers": ["i", 0, 0], "output_layers": [["i", 0, 0], ["i", 0, 0]]}})"),
+      HasSubstr("the model \"x\" within the model is called with 1 inputs; it has 1, and 2"));
 }
 
 // Whatever is done to a file, the program answers: it imports it or refuses it, and does not crash.

@@ -39,7 +39,48 @@ class Sigmoid final : public ActivationLayer {
   Sigmoid() : ActivationLayer(Activation::sigmoid) {}
 };
 
-// Along an axis; it does not fuse.
+// The following do not fuse.
+class Silu final : public Module {
+ public:
+  Tensor forward(const Tensor& x) override;
+  LayerSpec layer() const override { return {"silu"}; }
+};
+// By the normal distribution.
+class ExactGelu final : public Module {
+ public:
+  Tensor forward(const Tensor& x) override;
+  LayerSpec layer() const override { return {"exact_gelu"}; }
+};
+class LeakyRelu final : public Module {
+ public:
+  explicit LeakyRelu(double slope = 0.01) : slope_(slope) {}
+  Tensor forward(const Tensor& x) override;
+  LayerSpec layer() const override { return {"leaky_relu", {{"slope", slope_}}}; }
+
+ private:
+  double slope_;
+};
+class Elu final : public Module {
+ public:
+  explicit Elu(double alpha = 1) : alpha_(alpha) {}
+  Tensor forward(const Tensor& x) override;
+  LayerSpec layer() const override { return {"elu", {{"alpha", alpha_}}}; }
+
+ private:
+  double alpha_;
+};
+class Clamp final : public Module {
+ public:
+  Clamp(double low, double high) : low_(low), high_(high) {}
+  Tensor forward(const Tensor& x) override;
+  LayerSpec layer() const override { return {"clamp", {{"low", low_}, {"high", high_}}}; }
+
+ private:
+  double low_;
+  double high_;
+};
+
+// Along an axis.
 class Softmax final : public Module {
  public:
   explicit Softmax(int axis = -1) : axis_(axis) {}

@@ -43,6 +43,12 @@ Tensor relu(const Tensor& x);
 Tensor gelu(const Tensor& x);  // the tanh form
 Tensor tanh(const Tensor& x);
 Tensor sigmoid(const Tensor& x);
+Tensor silu(const Tensor& x);        // x sigmoid(x)
+Tensor exact_gelu(const Tensor& x);  // by the normal distribution, not its tanh form
+Tensor leaky_relu(const Tensor& x, double slope = 0.01);  // slope x below 0
+Tensor elu(const Tensor& x, double alpha = 1);            // alpha (e^x - 1) below 0
+// The nearest number from low to high. UsageError where low is above high.
+Tensor clamp(const Tensor& x, double low, double high);
 
 inline Tensor operator-(const Tensor& x) { return neg(x); }
 

@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "src/programs/import_keras/archive.h"
+#include "src/programs/import_keras/json_members.h"
 #include "src/programs/import_keras/keras_weights.h"
 #include "src/programs/import_keras/refuse.h"
 #include "src/programs/import_keras/training.h"
@@ -34,7 +35,7 @@ ImportedModel from_h5(const std::filesystem::path& path) {
     translation.graph.training =
         training_of(parsed_json(file.text("/", "training_config"), "the training configuration"));
   }
-  return {translation.graph, tensors_of(file, paths_in_h5(file), translation)};
+  return {translation.graph, tensors_of(file, paths_in_h5(file, model), translation)};
 }
 
 ImportedModel from_archive(const std::filesystem::path& path,

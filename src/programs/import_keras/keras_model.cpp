@@ -3,8 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <set>
+#include <cctype>
+#include <regex>
 
+#include "src/programs/import_keras/json_members.h"
+#include "src/programs/import_keras/keras_call.h"
+#include "src/programs/import_keras/nested_models.h"
 #include "src/programs/import_keras/refuse.h"
 
 namespace lockstep::programs {
@@ -12,87 +16,34 @@ namespace {
 
 using nlohmann::json;
 
-std::string text_of(const json& object, const char* key) {
-  if (!object.is_object() || !object.contains(key) || !object[key].is_string()) {
-    refuse(fmt::format("the model's configuration lacks the text \"{}\"", key));
-  }
-  return object[key].get<std::string>();
+bool is_model(const std::string& kind) {
+  return kind == "Sequential" || kind == "Functional" || kind == "Model";
 }
 
-const json& member(const json& object, const char* key, const std::string& where) {
-  if (!object.is_object() || !object.contains(key)) {
-    refuse(fmt::format("{}: the configuration lacks \"{}\"", where, key));
-  }
-  return object[key];
-}
-
-[[noreturn]] void refuse_call(const std::string& layer) {
-  refuse(fmt::format("layer \"{}\": its call is not understood", shown(layer)),
-         "call layers with tensors or lists of tensors only");
-}
-
-KerasValue value_of(const json& history, const std::string& layer) {
-  const bool is_valid = history.is_array() && history.size() >= 3 && history[0].is_string() &&
-                        history[1].is_number_unsigned() && history[2] == 0;
-  if (!is_valid) refuse_call(layer);
-  return {history[0].get<std::string>(), history[1].get<std::size_t>()};
-}
-
-// Keyword arguments of a call change what a layer computes; absent ones are null.
-void check_keywords(const json& keywords, const std::string& layer) {
-  for (const auto& [key, value] : keywords.items()) {
-    if (!value.is_null()) {
-      refuse(fmt::format("layer \"{}\" is called with {}={}", shown(layer), shown(key),
-                         shown(value.dump(-1, ' ', true, json::error_handler_t::replace))),
-             "call the layer without keyword arguments");
-    }
-  }
-}
-
-// Keras 2: [["conv", 0, 0, {}], ...].
-std::vector<KerasValue> call_of_version_2(const json& call, const std::string& layer) {
-  std::vector<KerasValue> inputs;
-  for (const json& each : call) {
-    inputs.push_back(value_of(each, layer));
-    if (each.size() > 3) check_keywords(each[3], layer);
-  }
-  return inputs;
-}
-
-// Keras 3: {"args": [tensor or [tensor, ...]], "kwargs": {}}.
-std::vector<KerasValue> call_of_version_3(const json& call, const std::string& layer) {
-  check_keywords(member(call, "kwargs", layer), layer);
-  const json& arguments = member(call, "args", layer);
-  if (!arguments.is_array() || arguments.size() != 1) refuse_call(layer);
-  const json tensors = arguments[0].is_array() ? arguments[0] : json::array({arguments[0]});
-  std::vector<KerasValue> inputs;
-  for (const json& tensor : tensors) {
-    if (text_of(tensor, "class_name") != "__keras_tensor__") refuse_call(layer);
-    inputs.push_back(
-        value_of(member(member(tensor, "config", layer), "keras_history", layer), layer));
-  }
-  return inputs;
-}
+KerasModel model_of(const std::string& kind, const json& config, bool is_inner);
 
 KerasLayer layer_of(const json& entry) {
-  KerasLayer layer{text_of(entry, "class_name"), {}, member(entry, "config", "a layer"), {}};
+  KerasLayer layer{text_of(entry, "class_name"), {}, member(entry, "config", "a layer")};
   layer.name = entry.contains("name") ? text_of(entry, "name") : text_of(layer.config, "name");
-  if (layer.kind == "Sequential" || layer.kind == "Functional" || layer.kind == "Model") {
-    refuse(fmt::format("layer \"{}\" is a model within the model", shown(layer.name)),
-           "build one flat model of its layers, copy the weights, and save that");
+  if (is_model(layer.kind)) {
+    layer.model = std::make_shared<KerasModel>(model_of(layer.kind, layer.config, true));
   }
   return layer;
 }
 
 // The sizes that the first layer of a Sequential was built for.
 json input_shape(const json& config, const json& first) {
-  for (const char* key : {"batch_shape", "batch_input_shape"}) {
+  for (const char* key : {"batch_shape", "batch_input_shape", "build_input_shape"}) {
     if (first.contains(key)) return first[key];
   }
-  return config.contains("build_input_shape") ? config["build_input_shape"] : json();
+  if (config.contains("build_input_shape")) return config["build_input_shape"];
+  // A model within the model names its sizes in its own first layer.
+  const json layers = first.contains("layers") ? first["layers"] : json();
+  const bool is_nested = layers.is_array() && !layers.empty() && layers[0].contains("config");
+  return is_nested ? input_shape(first, layers[0]["config"]) : json();
 }
 
-KerasModel sequential(const json& config) {
+KerasModel sequential(const json& config, bool is_inner) {
   KerasModel model;
   // Very old files hold the list itself.
   const json& entries = config.is_array() ? config : member(config, "layers", "the model");
@@ -100,7 +51,7 @@ KerasModel sequential(const json& config) {
     KerasLayer layer = layer_of(entry);
     if (model.layers.empty() && layer.kind != "InputLayer") {
       const json shape = input_shape(config, layer.config);
-      if (shape.is_null()) {
+      if (shape.is_null() && !is_inner) {
         refuse("the model has no input shape", "build it (call it once) before model.save()");
       }
       model.layers.push_back({"InputLayer", "input", {{"batch_shape", shape}}, {{}}});
@@ -110,30 +61,66 @@ KerasModel sequential(const json& config) {
     model.layers.push_back(std::move(layer));
   }
   if (model.layers.empty()) refuse("the model has no layers");
+  model.inputs = {model.layers.front().name};
   model.outputs = {{model.layers.back().name, 0}};
   return model;
+}
+
+// One input or output is written as itself, several as a list.
+std::vector<KerasValue> ends_of(const json& config, const char* key) {
+  const json& ends = member(config, key, "the model");
+  if (!ends.is_array() || ends.empty()) refuse(fmt::format("the model has no list of {}", key));
+  if (ends[0].is_string()) return {value_of(ends, key)};
+  std::vector<KerasValue> all;
+  for (const json& each : ends) all.push_back(value_of(each, key));
+  return all;
+}
+
+// Keras 2 counts the call that made a model with inputs of its own as the first one.
+std::size_t first_call_of(const KerasLayer& layer, const json& calls) {
+  const bool is_version_2 = calls.is_array() && !calls.empty() && calls[0].is_array();
+  if (!layer.model || !is_version_2) return 0;
+  return layer.model->begins_with_input ? 1 : 0;
 }
 
 KerasModel functional(const json& config) {
   KerasModel model;
   for (const json& entry : member(config, "layers", "the model")) {
     KerasLayer layer = layer_of(entry);
-    for (const json& call : member(entry, "inbound_nodes", "layer " + shown(layer.name))) {
-      layer.calls.push_back(call.is_array() ? call_of_version_2(call, layer.name)
-                                            : call_of_version_3(call, layer.name));
+    const json& calls = member(entry, "inbound_nodes", "layer " + shown(layer.name));
+    layer.first_call = first_call_of(layer, calls);
+    for (const json& call : calls) {
+      layer.calls.push_back(call_of(call, layer.name));
     }
     if (layer.kind == "InputLayer") layer.calls = {{}};
     model.layers.push_back(std::move(layer));
   }
-  // One output is written as itself, several as a list.
-  const json& outputs = member(config, "output_layers", "the model");
-  if (!outputs.is_array() || outputs.empty()) refuse("the model has no list of outputs");
-  if (outputs[0].is_string()) {
-    model.outputs = {value_of(outputs, "the outputs")};
-  } else {
-    for (const json& each : outputs) model.outputs.push_back(value_of(each, "the outputs"));
+  for (const KerasValue& input : ends_of(config, "input_layers")) {
+    model.inputs.push_back(input.layer);
   }
+  model.outputs = ends_of(config, "output_layers");
   return model;
+}
+
+// As Keras makes the names of groups from those of classes: "MaxPooling2D" -> "max_pooling2d".
+std::string snake_case(const std::string& kind) {
+  static const std::regex word("(.)([A-Z][a-z]+)"), edge("([a-z])([A-Z])");
+  std::string name = std::regex_replace(std::regex_replace(kind, word, "$1_$2"), edge, "$1_$2");
+  std::transform(name.begin(), name.end(), name.begin(),
+                 [](unsigned char each) { return static_cast<char>(std::tolower(each)); });
+  return name;
+}
+
+// An archive counts the layers of a model by their classes.
+void name_groups(KerasModel& model) {
+  std::map<std::string, int> count;
+  for (KerasLayer& layer : model.layers) {
+    const std::string kind = snake_case(layer.kind);
+    const int number = count[kind]++;
+    layer.group = "layers/" + (number == 0 ? kind : fmt::format("{}_{}", kind, number));
+    model.groups.insert(layer.group);
+  }
+  model.containers = {"layers"};
 }
 
 void check_names(const KerasModel& model) {
@@ -143,6 +130,23 @@ void check_names(const KerasModel& model) {
       refuse(fmt::format("two layers are called \"{}\"", shown(layer.name)));
     }
   }
+}
+
+bool begins_with_input_layer(const json& config) {
+  const json& entries = config.is_array() ? config : member(config, "layers", "the model");
+  return entries.is_array() && !entries.empty() &&
+         text_of(entries[0], "class_name") == "InputLayer";
+}
+
+KerasModel model_of(const std::string& kind, const json& config, bool is_inner) {
+  KerasModel model = kind == "Sequential" ? sequential(config, is_inner) : functional(config);
+  const bool begins_with_input = begins_with_input_layer(config);
+  name_groups(model);
+  check_names(model);
+  model = laid_open(model);
+  check_names(model);
+  model.begins_with_input = begins_with_input;
+  return model;
 }
 
 }  // namespace
@@ -156,32 +160,13 @@ const KerasLayer& KerasModel::layer(const std::string& name) const {
   return *found;
 }
 
-json parsed_json(const std::string& text, const std::string& what) {
-  constexpr int deepest = 40;
-  try {
-    return json::parse(text, [&](int depth, json::parse_event_t, json&) {
-      if (depth > deepest) refuse(what + " is nested too deeply");
-      return true;
-    });
-  } catch (const json::exception& error) {
-    refuse(fmt::format("{} is not valid JSON ({})", what, shown(error.what())));
-  }
-}
-
 KerasModel keras_model(const json& config) {
   const std::string kind = text_of(config, "class_name");
-  const json& inner = member(config, "config", "the model");
-  KerasModel model;
-  if (kind == "Sequential") {
-    model = sequential(inner);
-  } else if (kind == "Functional" || kind == "Model") {
-    model = functional(inner);
-  } else {
+  if (!is_model(kind)) {
     refuse(fmt::format("the model is of the class {}", shown(kind)),
            "build it as a Sequential or functional model");
   }
-  check_names(model);
-  return model;
+  return model_of(kind, member(config, "config", "the model"), false);
 }
 
 std::vector<KerasValue> in_running_order(const KerasModel& model) {

@@ -4,8 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <regex>
-#include <set>
 
 #include "lockstep/ops/views.h"
 #include "lockstep/tensor/create.h"
@@ -25,15 +23,6 @@ std::vector<std::string> list_of(const Hdf5File& file, const std::string& group,
     all.insert(all.end(), more.begin(), more.end());
   }
   return all;
-}
-
-// As Keras makes the names of groups from those of classes: "MaxPooling2D" -> "max_pooling2d".
-std::string snake_case(const std::string& kind) {
-  static const std::regex word("(.)([A-Z][a-z]+)"), edge("([a-z])([A-Z])");
-  std::string name = std::regex_replace(std::regex_replace(kind, word, "$1_$2"), edge, "$1_$2");
-  std::transform(name.begin(), name.end(), name.begin(),
-                 [](unsigned char each) { return static_cast<char>(std::tolower(each)); });
-  return name;
 }
 
 Shape permuted(const std::vector<std::int64_t>& shape, const std::vector<std::int64_t>& axes) {
@@ -68,6 +57,23 @@ Tensor tensor_of(const Hdf5File& file, const std::string& path, const Weight& we
   return weight.sizes.empty() ? x : reshape(x, Shape(weight.sizes));
 }
 
+// The layer that a weight of the h5 group `layer` belongs to. The group of a model within the model
+// lists the weights of all its layers; their names end in ".../<layer>/<weight>".
+std::string owner_of(const KerasModel& model, const std::string& layer, const std::string& weight) {
+  const std::string prefix = layer + ".";
+  const std::size_t end = weight.rfind('/');
+  const std::size_t begin = end == std::string::npos ? end : weight.rfind('/', end - 1);
+  const std::string inner = weight.substr(begin + 1, end - begin - 1);
+  std::vector<std::string> owners;
+  for (const KerasLayer& each : model.layers) {
+    if (each.name == layer) return layer;
+    if (each.name.starts_with(prefix) && ("." + each.name).ends_with("." + inner)) {
+      owners.push_back(each.name);
+    }
+  }
+  return owners.size() == 1 ? owners.front() : layer;
+}
+
 void check_layers(const WeightPaths& paths, const Translation& translation) {
   std::map<std::string, std::size_t> wanted;
   for (const Weight& weight : translation.weights) ++wanted[weight.layer];
@@ -81,14 +87,13 @@ void check_layers(const WeightPaths& paths, const Translation& translation) {
 
 }  // namespace
 
-WeightPaths paths_in_h5(const Hdf5File& file) {
+WeightPaths paths_in_h5(const Hdf5File& file, const KerasModel& model) {
   const std::string root = "model_weights";
   WeightPaths paths;
   for (const std::string& layer : list_of(file, root, "layer_names")) {
-    auto& found = paths[layer];
     const std::string group = fmt::format("{}/{}", root, layer);
     for (const std::string& name : list_of(file, group, "weight_names")) {
-      found.push_back(fmt::format("{}/{}", group, name));
+      paths[owner_of(model, layer, name)].push_back(fmt::format("{}/{}", group, name));
     }
   }
   return paths;
@@ -96,21 +101,19 @@ WeightPaths paths_in_h5(const Hdf5File& file) {
 
 WeightPaths paths_in_archive(const Hdf5File& file, const KerasModel& model) {
   WeightPaths paths;
-  std::map<std::string, int> count;
-  std::set<std::string> known;
   for (const KerasLayer& layer : model.layers) {
-    const std::string kind = snake_case(layer.kind);
-    const int number = count[kind]++;
-    const std::string group = number == 0 ? kind : fmt::format("{}_{}", kind, number);
-    known.insert(group);
-    const std::string values = fmt::format("layers/{}/vars", group);
+    const std::string values = layer.group + "/vars";
     if (!file.contains(values)) continue;
     for (std::size_t i = 0; i < file.members(values).size(); ++i) {
       paths[layer.name].push_back(fmt::format("{}/{}", values, i));
     }
   }
-  for (const std::string& group : file.members("layers")) {
-    if (!known.contains(group)) paths["layers/" + group] = file.members("layers/" + group);
+  for (const std::string& container : model.containers) {
+    if (!file.contains(container)) continue;
+    for (const std::string& name : file.members(container)) {
+      const std::string group = fmt::format("{}/{}", container, name);
+      if (!model.groups.contains(group)) paths[group] = file.members(group);
+    }
   }
   return paths;
 }

@@ -15,7 +15,7 @@ namespace lockstep::programs {
 using WeightPaths = std::map<std::string, std::vector<std::string>>;
 
 // Of a .h5 file: lists of names beside the weights.
-WeightPaths paths_in_h5(const Hdf5File& file);
+WeightPaths paths_in_h5(const Hdf5File& file, const KerasModel& model);
 // Of the model.weights.h5 within a .keras archive: counted by the layers' classes.
 WeightPaths paths_in_archive(const Hdf5File& file, const KerasModel& model);
 

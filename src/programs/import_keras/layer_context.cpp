@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <map>
+
 #include "src/programs/import_keras/refuse.h"
 
 namespace lockstep::programs {
@@ -139,14 +141,24 @@ void LayerContext::constant(const std::string& tensor, std::int64_t elements, do
 }
 
 Value LayerContext::activated(const Value& x) {
+  // Without settings they are Keras's defaults.
+  static const std::map<std::string, LayerSpec> known = {
+      {"elu", {"elu", {{"alpha", 1.0}}}},
+      {"gelu", {"exact_gelu"}},
+      {"leaky_relu", {"leaky_relu", {{"slope", 0.2}}}},
+      {"relu", {"relu"}},
+      {"relu6", {"clamp", {{"low", 0.0}, {"high", 6.0}}}},
+      {"sigmoid", {"sigmoid"}},
+      {"silu", {"silu"}},
+      {"softmax", {"softmax", {{"axis", -1}}}},
+      {"swish", {"silu"}},
+      {"tanh", {"tanh"}},
+  };
   const std::string activation = text("activation", "linear");
-  const std::string suffix = kind() == "Activation" ? "" : "." + activation;
-  if (activation == "relu" || activation == "tanh" || activation == "sigmoid") {
-    return add(suffix, {activation}, x, x.shape);
-  }
-  if (activation == "softmax") return add(suffix, {"softmax", {{"axis", -1}}}, x, x.shape);
-  if (activation != "linear") refuse_setting("activation");
-  return x;
+  if (activation == "linear") return x;
+  const auto found = known.find(activation);
+  if (found == known.end()) refuse_setting("activation");
+  return add(kind() == "Activation" ? "" : "." + activation, found->second, x, x.shape);
 }
 
 }  // namespace lockstep::programs
