@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <type_traits>
 
 #include "kernels/cpu/vec.h"
 #include "kernels/cpu/widened.h"
@@ -66,6 +67,26 @@ template <class T, int N> struct Pack {
     return v;
   }
   template <class V, class P> static void write(P* p, V v) { __builtin_memcpy(p, &v, sizeof(V)); }
+
+  // bf16 as the upper halves of f32; what is written must fit. GCC asks for element types that
+  // depend on a parameter here.
+  typedef std::conditional_t<(N > 0), std::uint16_t, T> Half;
+  typedef std::conditional_t<(N > 0), std::uint32_t, T> Word;
+  typedef Half Halves __attribute__((vector_size(N * sizeof(Half))));
+  typedef Word Words __attribute__((vector_size(N * sizeof(Word))));
+
+  template <class V> static V read(const bfloat16* p) {
+    Halves halves;
+    __builtin_memcpy(&halves, &p->bits, sizeof halves);
+    const Words words = __builtin_convertvector(halves, Words) << 16;
+    return read<V>(&words);
+  }
+  template <class V> static void write(bfloat16* p, V v) {
+    Words words;
+    __builtin_memcpy(&words, &v, sizeof words);
+    const Halves halves = __builtin_convertvector(words >> 16, Halves);
+    __builtin_memcpy(&p->bits, &halves, sizeof halves);
+  }
 };
 
 // Calls f with the channel and the number of channels taken together, as a constant.
@@ -76,7 +97,9 @@ inline __attribute__((always_inline)) void for_channels(std::int64_t channels, c
   for (; c < channels; ++c) f.template operator()<1>(c);
 }
 
-template <class T> void max_value(const PoolShape& s, const T* x, T* y, std::int32_t* indices) {
+// Elements are of type E, and are compared as T.
+template <class T, class E>
+void max_value(const PoolShape& s, const E* x, E* y, std::int32_t* indices) {
   for_each_window(s, [&](std::int64_t pixel, const Taps& taps) {
     for_channels<T>(s.channels, [&]<int N>(std::int64_t c) {
       using P = Pack<T, N>;
@@ -103,8 +126,8 @@ template <class T> void max_value(const PoolShape& s, const T* x, T* y, std::int
   });
 }
 
-template <class T, bool Store>
-void max_slope(const PoolShape& s, const T* g, const std::int32_t* indices, T* dx) {
+template <class T, bool Store, class E>
+void max_slope(const PoolShape& s, const E* g, const std::int32_t* indices, E* dx) {
   for_each_window(s, [&](std::int64_t pixel, const Taps& taps) {
     for_channels<T>(s.channels, [&]<int N>(std::int64_t c) {
       using P = Pack<T, N>;
@@ -116,7 +139,7 @@ void max_slope(const PoolShape& s, const T* g, const std::int32_t* indices, T* d
       for_each_tap(s, taps, [&](std::int64_t at) {
         const Positions here = index == Positions{} + static_cast<std::int32_t>(at);
         Values share = __builtin_convertvector(here, Mask) ? slope : Values{};
-        T* to = dx + at * s.channels + c;
+        E* to = dx + at * s.channels + c;
         if (!Store) share += P::template read<Values>(to);
         P::write(to, share);
       });
@@ -167,7 +190,7 @@ template <class T> void value(const PoolCall& call, const PoolShape& s, std::int
   T* y = call.y.as<T>() + image * s.out_size();
   if (call.op == PoolOp::average) return average_value(s, x, y);
   auto* indices = call.indices.as<std::int32_t>();
-  max_value(s, x, y, indices != nullptr ? indices + image * s.out_size() : nullptr);
+  max_value<T>(s, x, y, indices != nullptr ? indices + image * s.out_size() : nullptr);
 }
 
 template <class T, bool Store>
@@ -189,11 +212,30 @@ template <class T> void run(const PoolCall& call) {
   });
 }
 
+// Maxima, which choose among bf16 elements and round nothing.
+void choose(const PoolCall& call, const PoolShape& s) {
+  core::parallel_chunks(threads(), s.images, 1, [&](std::int64_t image, std::int64_t) {
+    auto* x = call.x.as<bfloat16>() + image * s.image_size();
+    auto* indices = call.indices.as<std::int32_t>();
+    if (indices != nullptr) indices += image * s.out_size();
+    if (call.pass == Pass::slope)
+      return max_slope<float, true>(s, call.g.as<const bfloat16>() + image * s.out_size(), indices,
+                                    x);
+    max_value<float>(s, x, call.y.as<bfloat16>() + image * s.out_size(), indices);
+  });
+}
+
+bool is_choice(const PoolCall& call, const PoolShape& s) {
+  return call.x.dtype == DType::bf16 && call.op == PoolOp::max && call.write == Write::store &&
+         (call.pass == Pass::value || windows_tile_the_image(s));
+}
+
 }  // namespace
 
 void pool(const PoolCall& call) {
   if (call.x.dtype == DType::f32) return run<float>(call);
   if (call.x.dtype == DType::f64) return run<double>(call);
+  if (const PoolShape s = shape_of(call); is_choice(call, s)) return choose(call, s);
   widened::pool(call);
 }
 

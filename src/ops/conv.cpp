@@ -18,6 +18,7 @@ using kernels::ConvPass;
 
 struct Conv2d {
   static constexpr const char* name = "conv2d";
+  static constexpr bool writes_f32_gradients = true;
   kernels::Window window;
   Activation activation;
   std::uint64_t weight_key;
@@ -96,7 +97,7 @@ void check_arguments(const Tensor& x, const Tensor& weight, const Tensor& bias) 
                      "lay x out as [n, h, w, c] and the weight as [out, kh, kw, c]"};
   });
   if (!bias.is_defined()) return;
-  detail::check_same_dtype("conv2d", x, "bias", bias);
+  detail::check_same_dtype_or_f32("conv2d", x, "bias", bias);
   detail::check_shape("conv2d", "bias", bias, {weight.shape()[0]});
 }
 

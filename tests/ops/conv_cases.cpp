@@ -58,18 +58,18 @@ Dense convolved(const std::vector<Dense>& in, const Conv2dOptions& options) {
   return y;
 }
 
-OpCase conv_case(const char* name, const Conv2dOptions& options, bool has_bias,
+OpCase conv_case(const char* name, const Conv2dOptions& options, Bias bias,
                  const std::vector<Shape>& images, const Shape& kernel) {
   const auto of = [=](const Shape& x, const Shape& weight) {
     Arguments all = {{x}, {weight}};
-    if (has_bias) all.push_back({{weight[0]}});
+    if (bias != Bias::none) all.push_back({{weight[0]}, Kind::real, -2, 2, bias == Bias::f32});
     return all;
   };
   OpCase row = {.name = name,
                 .op = "conv2d",
                 .call =
                     [=](const Tensors& in) {
-                      return conv2d(in[0], in[1], has_bias ? in[2] : Tensor(), options);
+                      return conv2d(in[0], in[1], bias != Bias::none ? in[2] : Tensor(), options);
                     },
                 .reference = [=](const std::vector<Dense>& in) { return convolved(in, options); },
                 .inputs = {},
@@ -152,18 +152,21 @@ OpCase pad_case(const char* name, const Pad2dOptions& options) {
 
 std::vector<OpCase> conv_cases() {
   std::vector<OpCase> all = {
-      conv_case("conv2d", {}, true, {{1, 3, 3, 2}, {2, 5, 4, 2}}, {3, 3, 2, 2}),
-      conv_case("conv2d_one_element", {}, true, {{1, 1, 1, 1}}, {1, 1, 1, 1}),
-      conv_case("conv2d_padded", {.padding = 1}, false, {{2, 4, 5, 3}, {1, 1, 1, 3}}, {4, 3, 3, 3}),
-      conv_case("conv2d_strided", {.stride = {2, 3}, .padding = {1, 0}}, true, {{2, 6, 7, 2}},
-                {3, 3, 2, 2}),
-      conv_case("conv2d_relu", {.padding = 1, .activation = Activation::relu}, true, {{2, 4, 4, 1}},
-                {16, 3, 3, 1}),
-      conv_case("conv2d_gelu", {.activation = Activation::gelu}, true, {{2, 4, 4, 2}},
+      conv_case("conv2d", {}, Bias::alike, {{1, 3, 3, 2}, {2, 5, 4, 2}}, {3, 3, 2, 2}),
+      conv_case("conv2d_one_element", {}, Bias::alike, {{1, 1, 1, 1}}, {1, 1, 1, 1}),
+      conv_case("conv2d_padded", {.padding = 1}, Bias::none, {{2, 4, 5, 3}, {1, 1, 1, 3}},
+                {4, 3, 3, 3}),
+      conv_case("conv2d_strided", {.stride = {2, 3}, .padding = {1, 0}}, Bias::alike,
+                {{2, 6, 7, 2}}, {3, 3, 2, 2}),
+      conv_case("conv2d_relu", {.padding = 1, .activation = Activation::relu}, Bias::alike,
+                {{2, 4, 4, 1}}, {16, 3, 3, 1}),
+      conv_case("conv2d_relu_of_f32_bias", {.padding = 1, .activation = Activation::relu},
+                Bias::f32, {{2, 4, 4, 1}}, {16, 3, 3, 1}),
+      conv_case("conv2d_gelu", {.activation = Activation::gelu}, Bias::alike, {{2, 4, 4, 2}},
                 {3, 2, 2, 2}),
-      conv_case("conv2d_tanh", {.activation = Activation::tanh}, false, {{2, 4, 4, 2}},
+      conv_case("conv2d_tanh", {.activation = Activation::tanh}, Bias::none, {{2, 4, 4, 2}},
                 {3, 2, 2, 2}),
-      conv_case("conv2d_sigmoid", {.activation = Activation::sigmoid}, true, {{2, 4, 4, 2}},
+      conv_case("conv2d_sigmoid", {.activation = Activation::sigmoid}, Bias::alike, {{2, 4, 4, 2}},
                 {3, 2, 2, 2}),
   };
   all.push_back(pool_case("max_pool2d", {}, true));
@@ -174,7 +177,6 @@ std::vector<OpCase> conv_cases() {
                           {.window = {3, 2}, .stride = {1, 2}, .padding = {1, 0}}, false));
   all.push_back(pad_case("pad2d", {.before = {1, 2}, .after = {0, 3}}));
   all.push_back(pad_case("pad2d_of_a_value", {.before = 0, .after = {1, 0}, .value = -1.5}));
-  for (OpCase& row : all) row.takes_halves = false;
   return all;
 }
 

@@ -21,7 +21,8 @@ struct Conv2dOptions {
   Activation activation = Activation::none;
 };
 // activation(conv(x, weight) + bias): x [n, h, w, in], weight [out, kh, kw, in], bias [out] or
-// undefined -> [n, (h + 2 pad - kh) / stride + 1, ..., out]. Floating point.
+// undefined -> [n, (h + 2 pad - kh) / stride + 1, ..., out]. Floating point; the
+// bias may be f32 beside halves.
 Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias = {},
               const Conv2dOptions& options = {});
 
