@@ -7,6 +7,7 @@
 #include "lockstep/tensor/create.h"
 #include "src/nn/attributes.h"
 #include "src/nn/check_sizes.h"
+#include "src/nn/working_input.h"
 
 namespace lockstep::nn {
 namespace {
@@ -39,7 +40,7 @@ Conv2d::Conv2d(std::int64_t in, std::int64_t out, const Options& options)
 }
 
 Tensor Conv2d::forward_fused(const Tensor& x, Activation activation) {
-  return conv2d(x, weight_, bias_,
+  return conv2d(working_input(x, weight_), working_copy(weight_), bias_,
                 {.stride = stride_, .padding = padding_, .activation = activation});
 }
 
