@@ -20,6 +20,8 @@ class CudaBackend final : public Backend {
 
   CudaBackend(DeviceContext& device, core::Allocator& memory) : device_(device), memory_(memory) {}
 
+  bool multiplies(DType dtype) const override { return is_floating(dtype); }
+
   void pointwise(const PointwiseCall& call, Stream& s) override { cuda::pointwise(on(s), call); }
   void copy(const CopyCall& call, Stream& s) override { cuda::copy(on(s), call); }
 
