@@ -5,6 +5,7 @@
 #include "kernels/cpu/families.h"
 #include "kernels/cpu/onednn.h"
 #include "kernels/cpu/onednn_primitives.h"
+#include "kernels/cpu/relu_bf16.h"
 
 namespace lockstep::kernels::cpu::onednn {
 namespace {
@@ -179,6 +180,10 @@ const void* gradient_before(const ConvCall& call) {
   auto* before = scratch<bfloat16>(Scratch::wide_g, count);
   const auto* g = call.g.as<bfloat16>();
   const auto* y = call.y.as<bfloat16>();
+  if (call.activation == Activation::relu) {
+    relu_slope_bf16(g, y, before, count);
+    return before;
+  }
   with_slope(call.activation, [&]<class Op>(Op) {
     constexpr std::int64_t together = 1024;
     float wide_g[together], wide_y[together];

@@ -5,6 +5,7 @@
 #include "kernels/cpu/activation.h"
 #include "kernels/cpu/convert.h"
 #include "kernels/cpu/onednn.h"
+#include "kernels/cpu/relu_bf16.h"
 #include "kernels/host.h"
 
 // OpenMP's; <omp.h> is the compiler's own, which clang's tools cannot read where it is GCC's.
@@ -95,6 +96,7 @@ dnnl::memory packed(const dnnl::memory::desc& plain, const dnnl::memory::desc& w
 
 void activate_bf16(Activation activation, void* data, std::int64_t count) {
   auto* values = static_cast<bfloat16*>(data);
+  if (activation == Activation::relu) return relu_bf16(values, count);
   with_activation(activation, [&]<class Op>(Op) {
     constexpr std::int64_t together = 1024;
     float wide[together];
