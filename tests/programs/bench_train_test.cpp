@@ -77,6 +77,15 @@ TEST(BenchTrain, TrainsRanksOnTheirOwnWithSolo) {
   EXPECT_LT(entry["wait_ms"], 0.1);
 }
 
+TEST(BenchTrain, ComputesInHalfPrecision) {
+  const Scratch scratch;
+  const std::string json = scratch / "train.json";
+  const Outcome outcome = run_command(quick + " --dtype bf16 --json " + json);
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  const auto entry = nlohmann::json::parse(text_of(json))["benchmarks"][0];
+  EXPECT_EQ(entry["name"], "train/mlp/bf16/lockstep/data_parallel");
+}
+
 TEST(BenchTrain, WritesWeightsAndBatchesForItsTwin) {
   const Scratch scratch;
   const std::string file = scratch / "inputs.safetensors";
@@ -100,7 +109,7 @@ TEST(BenchTrain, WritesWeightsAndBatchesForItsTwin) {
 TEST(BenchTrain, RefusesMistakesWithExitCode2) {
   const std::pair<const char*, const char*> mistakes[] = {
       {" --workload lenet", "--workload lenet is not known"},
-      {" --dtype bf16", "--dtype bf16 is not known"},
+      {" --dtype f64", "--dtype f64 is not known"},
       {" --steps 0", "--steps 0 is not a whole number of at least 1"},
       {" --batch 0", "--batch 0 is not a whole number of at least 1"},
       {" --warm-up 3", "did you mean --warmup?"},
