@@ -24,6 +24,14 @@ LossScaler::LossScaler(const Options& options)
   });
 }
 
+namespace {
+
+// Gradients that overflow below it are no longer a matter of f16's range, whose largest number is
+// 65504.
+constexpr double least_scale = 0x1p-24;
+
+}  // namespace
+
 double LossScaler::scale() const { return *scale_.data<double>(); }
 
 void LossScaler::record(bool is_finite) {
@@ -32,6 +40,13 @@ void LossScaler::record(bool is_finite) {
   if (!is_finite) {
     scale *= options_.backoff;
     steps = 0;
+    check<Error>(scale >= least_scale, [&] {
+      return Complaint{
+          fmt::format("loss scaler: step after step was skipped, and gradients are not "
+                      "finite at a loss scale of {:.3g} either",
+                      scale / options_.backoff),
+          "look for NaN or infinity in the data, the weights and the layers"};
+    });
   } else if (++steps == options_.growth_steps) {
     scale *= options_.growth;
     steps = 0;

@@ -120,6 +120,15 @@ TEST(LossScaler, BeginsWithPyTorchsDefaults) {
   EXPECT_EQ(scaler.scale(), 65536);
 }
 
+TEST(LossScaler, GivesUpWhereNoScaleHelps) {
+  LossScaler scaler({.scale = 0x1p-22});
+  scaler.record(false);
+  scaler.record(false);
+  const std::string message = message_of([&] { scaler.record(false); });
+  EXPECT_THAT(message, HasSubstr("gradients are not finite at a loss scale of 5.96e-08 either"));
+  EXPECT_THAT(message, HasSubstr("look for NaN or infinity in the data"));
+}
+
 TEST(LossScaler, GoesOnFromItsState) {
   LossScaler first({.growth_steps = 3}), second({.growth_steps = 3});
   for (const bool is_finite : {false, true, true}) first.record(is_finite);

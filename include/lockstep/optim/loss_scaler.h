@@ -24,7 +24,8 @@ class LossScaler {
   explicit LossScaler(const Options& options = {});
 
   double scale() const;
-  // Grows or backs off after a step.
+  // Grows or backs off after a step. An Error where gradients are not finite at so small a scale
+  // that it cannot be for their size.
   void record(bool is_finite);
   // "loss_scale" and "loss_scale_steps" (finite ones on end): the scaler's own memory.
   State state() const { return {{"loss_scale", scale_}, {"loss_scale_steps", finite_steps_}}; }
