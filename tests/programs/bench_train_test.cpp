@@ -55,11 +55,11 @@ TEST(BenchTrain, ReplacesAnOldJsonFile) {
 
 TEST(BenchTrain, HasExactlyTheSameLossesOnOneAndTwoRanks) {
   const Scratch scratch;
-  for (const std::string workload : {"mlp", "cnn"}) {
+  for (const std::string workload : {"mlp", "cnn", "mlp --dtype bf16"}) {
     std::string command = "env LOCKSTEP_SHARDS=2 ";
     command.append(bench).append(" --workload ").append(workload);
     command.append(" --batch 13 --steps 4 --warmup 0 --losses ");
-    const auto one = scratch / (workload + "1"), two = scratch / (workload + "2");
+    const auto one = scratch / "one", two = scratch / "two";
     ASSERT_EQ(run_command(command + one.string()).exit_code, 0);
     ASSERT_EQ(run_on_ranks(2, command + two.string()).exit_code, 0);
     EXPECT_EQ(losses_of(one), losses_of(two));
