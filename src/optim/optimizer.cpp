@@ -53,8 +53,11 @@ Entries& entries_for(const Tensor& parameter, std::vector<Entries>& lists) {
   return lists.emplace_back();
 }
 
-bool computes_in_f16(const Tensor& parameter) {
-  return parameter.shadow() && parameter.shadow()->dtype == DType::f16;
+bool computes_in_f16(const State& parameters) {
+  return std::any_of(parameters.begin(), parameters.end(), [](const auto& named) {
+    const Shared<Shadow>& shadow = named.second.shadow();
+    return shadow && shadow->dtype == DType::f16;
+  });
 }
 
 }  // namespace
@@ -92,10 +95,7 @@ Optimizer::Optimizer(const ParameterGroups& groups, double lr, kernels::OpId rul
   steps_ = zeros({position}, {.dtype = DType::i64});
   scalars_.resize(parameters_.size());
   use_learning_rate(lr);
-  if (std::any_of(parameters_.begin(), parameters_.end(),
-                  [](const auto& named) { return computes_in_f16(named.second); })) {
-    scale_losses();
-  }
+  if (computes_in_f16(parameters_)) scale_losses();
 }
 
 double Optimizer::learning_rate() const { return *learning_rate_.data<double>(); }
@@ -167,6 +167,10 @@ void Optimizer::begin_step(const std::vector<bool>& takes_part) {
     return Complaint{
         fmt::format("optimizer: {} flags for {} parameters", takes_part.size(), parameters_.size()),
         "give one for each of parameters()"};
+  });
+  check<UsageError>(loss_scaler_ || !computes_in_f16(parameters_), [] {
+    return Complaint{"optimizer: layers compute in f16, and nothing scales the loss",
+                     "call compute_in before the optimizer is made, or scale_losses"};
   });
   takes_part_ = takes_part;
   updated_.assign(takes_part.size(), 0);

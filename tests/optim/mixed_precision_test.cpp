@@ -95,8 +95,11 @@ TEST(MixedPrecision, TakesShadowsThatAreKeptLater) {
   for (const DType dtype : {DType::bf16, DType::f16, DType::f32}) {
     keep_shadow(parameters[0].second, dtype);
     keep_shadow(parameters[2].second, dtype);
+    if (dtype == DType::f16) sgd.scale_losses({.scale = 1});
     give_random_gradients(parameters, random);
-    sgd.step();
+    sgd.begin_step();
+    sgd.update(0, {0, sgd.arenas()[0].count()});
+    sgd.finish_step();
     if (dtype != DType::f32) expect_current_shadows(parameters, dtype);
   }
 }
@@ -144,6 +147,17 @@ TEST(LossScaler, RefusesConstantsThatCannotWork) {
   EXPECT_THROW(LossScaler({.backoff = 1}), UsageError);
   EXPECT_THAT(message_of<UsageError>([] { LossScaler({.growth_steps = 0}); }),
               HasSubstr("loss scaler: growth_steps 0"));
+}
+
+TEST(LossScaler, IsMissedWhereF16CameAfterTheOptimizer) {
+  std::mt19937 random(6);
+  const State parameters = random_parameters({{4, 4}}, random);
+  Sgd sgd(parameters);
+  keep_shadow(parameters[0].second, DType::f16);
+  give_random_gradients(parameters, random);
+  const std::string message = message_of<UsageError>([&] { sgd.step(); });
+  EXPECT_THAT(message, HasSubstr("layers compute in f16, and nothing scales the loss"));
+  EXPECT_THAT(message, HasSubstr("call compute_in before the optimizer is made, or scale_losses"));
 }
 
 TEST(LossScaler, BelongsToOptimizersWhoseParametersComputeInF16) {
