@@ -146,7 +146,7 @@ double CopyLimit::bytes_per_second() {
   return best;
 }
 
-double gemm_flops_per_second(double seconds) {
+double gemm_flops_per_second(double seconds, DType dtype) {
   const NoGrad no_grad;
   double best = 0;
   struct Sizes {
@@ -154,8 +154,8 @@ double gemm_flops_per_second(double seconds) {
   };
   const Sizes all[] = {{256, 256, 256}, {512, 512, 512}, {1024, 1024, 1024}, {64, 1024, 1024}};
   for (const auto& [m, n, k] : all) {
-    const Tensor a = full({m, k}, 0.5);
-    const Tensor b = full({k, n}, 0.25);
+    const Tensor a = full({m, k}, 0.5, {.dtype = dtype});
+    const Tensor b = full({k, n}, 0.25, {.dtype = dtype});
     const Timing timing =
         repeat([&] { matmul(a, b); }, {.least = 5, .least_seconds = seconds / std::size(all)});
     best = std::max(best, 2.0 * static_cast<double>(m * n * k) / timing.p10);

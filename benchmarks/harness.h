@@ -8,6 +8,8 @@
 #include <utility>
 #include <vector>
 
+#include "lockstep/base/dtype.h"
+
 namespace lockstep::bench {
 
 // Linear between the nearest values, as Python's statistics.quantiles(method="inclusive"); NaN for
@@ -58,9 +60,8 @@ class CopyLimit {
   char* to_;
 };
 
-// The best f32 GEMM rate of this rank's threads over several shapes, in FLOP/s; takes about
-// `seconds`.
-double gemm_flops_per_second(double seconds);
+// The best GEMM rate of this rank's threads over several shapes, in FLOP/s; takes about `seconds`.
+double gemm_flops_per_second(double seconds, DType dtype = DType::f32);
 
 // The largest cache that a core has to itself, in bytes.
 std::size_t private_cache_bytes();

@@ -60,14 +60,23 @@ Tail tail_named(const std::string& name) {
   return name == "fused" ? Tail::fused : Tail::automatic;
 }
 
+DType dtype_named(const std::string& name) {
+  if (name == "bf16") return DType::bf16;
+  return name == "f16" ? DType::f16 : DType::f32;
+}
+
 // All that trains: in `solo` each rank is a world of its own.
 class Training {
  public:
   Training(const Settings& settings, World& launched)
-      : settings_(settings), launched_(launched), workload_(workload_named(settings.workload)) {
+      : settings_(settings),
+        launched_(launched),
+        workload_(workload_named(settings.workload)),
+        dtype_(dtype_named(settings.dtype)) {
     if (settings_.is_solo) solo_ = std::make_unique<World>(comm::self());
     core::manual_seed(2);
     model_ = workload_.model();
+    model_->compute_in(dtype_);
     optimizer_ = workload_.optimizer(model_->parameters());
     ranks_ = std::make_unique<DataParallel>(
         *model_, *optimizer_, world(),
@@ -119,7 +128,7 @@ class Training {
   // The least time of a step, from what this machine shows now while the other ranks measure too.
   double limit() {
     launched_.communicator().barrier();
-    const double flops = gemm_flops_per_second(limit_seconds);
+    const double flops = gemm_flops_per_second(limit_seconds, dtype_);
     launched_.communicator().barrier();
     CopyLimit copy(copy_bytes);
     double bytes = 0;
@@ -129,12 +138,18 @@ class Training {
     std::int64_t parameters = 0;
     for (const auto& [name, parameter] : model_->parameters()) parameters += parameter.elements();
     return workload_.step_flops(samples) / flops +
-           workload_.step_bytes(samples, parameters, world().size(), private_cache_bytes()) / bytes;
+           workload_.step_bytes({.samples = samples,
+                                 .parameters = parameters,
+                                 .ranks = world().size(),
+                                 .cache = private_cache_bytes(),
+                                 .compute = dtype_}) /
+               bytes;
   }
 
   const Settings& settings_;
   World& launched_;
   const Workload& workload_;
+  DType dtype_;
   std::unique_ptr<World> solo_;
   std::unique_ptr<nn::Sequential> model_;
   std::unique_ptr<optim::Optimizer> optimizer_;
@@ -233,7 +248,9 @@ int main(int argc, char** argv) {
                                        "exchange and update after a barrier.");
   line.add({.name = "--workload", .meaning = "model that is trained", .choices = workload_names()},
            settings.workload);
-  line.add({.name = "--dtype", .meaning = "of parameters and activations", .choices = {"f32"}},
+  line.add({.name = "--dtype",
+            .meaning = "that layers compute in, from f32 parameters",
+            .choices = {"f32", "bf16", "f16"}},
            settings.dtype);
   line.add({.name = "--batch",
             .meaning = "samples of a step, all ranks together",

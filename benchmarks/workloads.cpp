@@ -63,22 +63,21 @@ double Workload::step_flops(std::int64_t samples) const {
   return static_cast<double>(samples) * (flops - layers.front().flops);
 }
 
-double Workload::step_bytes(std::int64_t samples, std::int64_t parameters, int ranks,
-                            std::size_t cache) const {
-  constexpr double element = sizeof(float);
+double Workload::step_bytes(const StepSize& step) const {
   const auto beyond_cache = [&](double bytes) {
-    return std::max(0.0, bytes - static_cast<double>(cache));
+    return std::max(0.0, bytes - static_cast<double>(step.cache));
   };
   double kept = 0;
   double gradients = 0;
   for (const LayerCost& layer : layers) {
-    const double bytes = static_cast<double>(samples) * layer.output_elements * element;
+    const double bytes = static_cast<double>(step.samples) * layer.output_elements *
+                         static_cast<double>(size_of(step.compute));
     kept += bytes;                     // written by the forward pass, read by the backward pass
     gradients += beyond_cache(bytes);  // written, and read at once by the layer below
   }
-  const double lane = static_cast<double>(parameters) * element;
+  const double lane = static_cast<double>(step.parameters) * sizeof(float);
   const double update = beyond_cache(optimizer_passes * lane);
-  const double exchange = ranks > 1 ? 2 * lane : 0;
+  const double exchange = step.ranks > 1 ? 2 * lane : 0;
   return 2 * beyond_cache(kept) + 2 * gradients + update + exchange;
 }
 

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "lockstep/base/dtype.h"
 #include "lockstep/core/shape.h"
 #include "lockstep/nn/sequential.h"
 #include "lockstep/optim/optimizer.h"
@@ -17,6 +18,15 @@ namespace lockstep::bench {
 struct LayerCost {
   double flops = 0;            // of the forward pass: two for each multiplication
   double output_elements = 0;  // before pooling
+};
+
+// What the bytes of a step depend on.
+struct StepSize {
+  std::int64_t samples = 0;  // of a rank
+  std::int64_t parameters = 0;
+  int ranks = 1;
+  std::size_t cache = 0;       // bytes
+  DType compute = DType::f32;  // of activations
 };
 
 struct Workload {
@@ -36,8 +46,7 @@ struct Workload {
   // Bytes that must cross memory: what the activations and their gradients exceed `cache` by, the
   // update, and with more than one rank the exchange (each rank reads its slice of all ranks'
   // gradients and writes it to all).
-  double step_bytes(std::int64_t samples, std::int64_t parameters, int ranks,
-                    std::size_t cache) const;
+  double step_bytes(const StepSize& step) const;
 };
 
 const Workload& workload_named(const std::string& name);

@@ -17,6 +17,11 @@ class CpuBackend final : public Backend {
  public:
   using Stream = core::Stream;
 
+  bool multiplies(DType dtype) const override {
+    return dtype == DType::f32 || dtype == DType::f64 ||
+           (dtype == DType::bf16 && onednn::multiplies_bf16());
+  }
+
   void pointwise(const PointwiseCall& call, Stream&) override { cpu::pointwise(call); }
   void rows(const RowsCall& call, Stream&) override { cpu::rows(call); }
   void reduce(const ReduceCall& call, Stream&) override { cpu::reduce(call); }

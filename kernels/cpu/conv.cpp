@@ -24,8 +24,10 @@ template <class T> void run(const ConvCall& call) {
 }  // namespace
 
 void conv(const ConvCall& call) {
-  if (call.weight.dtype == DType::f32) return run<float>(call);
-  if (call.weight.dtype == DType::f64) return run<double>(call);
+  // A result may be f32 where what it is computed from is not.
+  const DType dtype = (call.pass == ConvPass::weight ? call.x : call.weight).dtype;
+  if (dtype == DType::f32) return run<float>(call);
+  if (dtype == DType::f64) return run<double>(call);
   if (is_depthwise(call) || !onednn::conv(call)) widened::conv(call);
 }
 

@@ -111,8 +111,8 @@ template <class T> void run(const GemmCall& call) {
 }  // namespace
 
 void gemm(const GemmCall& call) {
-  if (call.out.dtype == DType::f32) return run<float>(call);
-  if (call.out.dtype == DType::f64) return run<double>(call);
+  if (call.a.dtype == DType::f32) return run<float>(call);
+  if (call.a.dtype == DType::f64) return run<double>(call);
   if (!onednn::gemm(call)) widened::gemm(call);
 }
 

@@ -23,14 +23,22 @@ bool is_readable(const View& x) {
   return x.strides[last] == 1 || x.strides[last - 1] == 1;
 }
 
+bool is_bf16_or_f32(const View& view) {
+  return view.dtype == DType::bf16 || view.dtype == DType::f32;
+}
+
 bool is_for_onednn(const GemmCall& call) {
-  const bool is_bf16 =
-      call.out.dtype == DType::bf16 && call.a.dtype == DType::bf16 && call.b.dtype == DType::bf16;
-  if (!is_bf16 || !is_fast()) return false;
+  if (call.a.dtype != DType::bf16 || call.b.dtype != DType::bf16 || !multiplies_bf16())
+    return false;
+  if (!is_bf16_or_f32(call.out)) return false;
+  if (call.bias.data != nullptr && !is_bf16_or_f32(call.bias)) return false;
   if (call.a.elements() == 0 || call.b.elements() == 0) return false;
   if (call.bias.data != nullptr && call.bias.strides[0] != 1) return false;
   // The activation passes over the result, row after row.
-  if (call.activation != Activation::none && !call.out.is_contiguous()) return false;
+  if (call.activation != Activation::none &&
+      (!call.out.is_contiguous() || call.out.dtype != DType::bf16)) {
+    return false;
+  }
   return is_readable(call.a) && is_readable(call.b) && is_readable(call.out);
 }
 
@@ -43,8 +51,8 @@ Key key_of(const GemmCall& call) {
       key[next++] = view->strides[axis];
     }
   }
-  key[20] = call.out.rank();
-  key[21] = call.bias.data != nullptr;
+  key[20] = 2 * call.out.rank() + (call.out.dtype == DType::bf16 ? 1 : 0);
+  if (call.bias.data != nullptr) key[21] = call.bias.dtype == DType::bf16 ? 1 : 2;
   key[22] = call.write == Write::add;
   key[23] = call.weight_key != 0;
   key[24] = threads();
@@ -64,9 +72,9 @@ dnnl::matmul::primitive_desc primitive_desc_of(const Matmul& m, const dnnl::memo
 
 std::optional<Matmul> make(const GemmCall& call) {
   Matmul m;
-  m.a = desc_of(call.a.sizes, call.a.strides);
-  m.b = desc_of(call.b.sizes, call.b.strides);
-  m.out = desc_of(call.out.sizes, call.out.strides);
+  m.a = desc_of(call.a.sizes, call.a.strides, DType::bf16);
+  m.b = desc_of(call.b.sizes, call.b.strides, DType::bf16);
+  m.out = desc_of(call.out.sizes, call.out.strides, call.out.dtype);
   if (call.bias.data != nullptr) {
     Shape sizes = call.out.sizes, strides = call.out.sizes;
     for (int axis = 0; axis < sizes.rank(); ++axis) {
@@ -74,7 +82,7 @@ std::optional<Matmul> make(const GemmCall& call) {
       if (!is_last) sizes[axis] = 1;
       strides[axis] = is_last ? 1 : call.out.sizes[call.out.rank() - 1];
     }
-    m.bias = desc_of(sizes, strides);
+    m.bias = desc_of(sizes, strides, call.bias.dtype);
   }
   dnnl::primitive_attr attributes = user_scratchpad();
   if (call.write == Write::add) {

@@ -9,6 +9,9 @@ namespace lockstep::kernels::cpu::onednn {
 // "oneDNN 2.6.3", or null where the build has none.
 const char* description();
 
+// The processor multiplies bf16 itself; elsewhere f32 is faster.
+bool multiplies_bf16();
+
 // False where the call is not one for oneDNN; nothing is done then.
 bool gemm(const GemmCall& call);
 bool conv(const ConvCall& call);

@@ -5,6 +5,7 @@
 #include "kernels/cpu/families.h"
 #include "kernels/cpu/onednn.h"
 #include "kernels/cpu/onednn_primitives.h"
+#include "kernels/cpu/relu_bf16.h"
 
 namespace lockstep::kernels::cpu::onednn {
 namespace {
@@ -18,15 +19,27 @@ struct Convolution {
   dnnl::memory::desc x, weight, packed_weight, bias, y, scratchpad;
 };
 
+bool is_bf16(const View& view) { return view.dtype == DType::bf16; }
+
+// Images and weights are bf16; biases and the gradients of weights may be f32.
+bool has_known_types(const ConvCall& call) {
+  const auto is_known = [](const View& view) {
+    return view.data == nullptr || is_bf16(view) || view.dtype == DType::f32;
+  };
+  const bool is_weight = call.pass == ConvPass::weight;
+  return is_bf16(call.x) && (is_weight ? is_known(call.weight) : is_bf16(call.weight)) &&
+         is_known(call.bias);
+}
+
 bool is_for_onednn(const ConvCall& call, const ConvShape& s) {
-  const View& result = call.pass == ConvPass::data ? call.x : call.weight;
-  return is_fast() && result.dtype == DType::bf16 && s.images > 0 && s.out_pixels() > 0 &&
+  return multiplies_bf16() && has_known_types(call) && s.images > 0 && s.out_pixels() > 0 &&
          s.taps_size() > 0 && s.out_channels > 0 && s.image_size() > 0;
 }
 
 Key key_of(const ConvCall& call, const ConvShape& s) {
+  const std::int64_t bias = call.bias.data == nullptr ? 0 : is_bf16(call.bias) ? 1 : 2;
   return {static_cast<std::int64_t>(call.pass),
-          call.bias.data != nullptr,
+          2 * bias + (is_bf16(call.weight) ? 1 : 0),
           s.images,
           s.height,
           s.width,
@@ -44,17 +57,18 @@ Key key_of(const ConvCall& call, const ConvShape& s) {
 
 // The arguments that primitives of all passes are made of.
 struct Description {
-  dnnl::memory::desc x, any_weight, bias, y;
+  dnnl::memory::desc x, any_weight, any_weight_gradient, bias, y;
   bool has_bias;
   Dims strides, before, after;
 };
 
-Description description_of(const Convolution& c, const ConvShape& s, bool has_bias) {
+Description description_of(const ConvCall& call, const Convolution& c, const ConvShape& s) {
   return {.x = c.x,
           .any_weight = {c.weight.dims(), DataType::bf16, Tag::any},
+          .any_weight_gradient = {c.weight.dims(), type_of(call.weight.dtype), Tag::any},
           .bias = c.bias,
           .y = c.y,
-          .has_bias = has_bias,
+          .has_bias = call.bias.data != nullptr,
           .strides = {s.stride_height, s.stride_width},
           .before = {s.pad_height, s.pad_width},
           .after = {(s.out_height - 1) * s.stride_height + s.taps_height - s.height - s.pad_height,
@@ -78,10 +92,10 @@ dnnl::convolution_backward_data::primitive_desc data_of(const Description& d) {
 }
 dnnl::convolution_backward_weights::primitive_desc weights_of(const Description& d) {
   if (d.has_bias)
-    return {engine(),  direct,   d.x,     d.any_weight,  d.bias,           d.y,
-            d.strides, d.before, d.after, forward_of(d), user_scratchpad()};
-  return {engine(),  direct,   d.x,     d.any_weight,  d.y,
-          d.strides, d.before, d.after, forward_of(d), user_scratchpad()};
+    return {engine(),  direct,   d.x,     d.any_weight_gradient, d.bias,           d.y,
+            d.strides, d.before, d.after, forward_of(d),         user_scratchpad()};
+  return {engine(),  direct,   d.x,     d.any_weight_gradient, d.y,
+          d.strides, d.before, d.after, forward_of(d),         user_scratchpad()};
 }
 #else
 dnnl::convolution_forward::primitive_desc forward_of(const Description& d) {
@@ -100,9 +114,10 @@ dnnl::convolution_backward_data::primitive_desc data_of(const Description& d) {
 }
 dnnl::convolution_backward_weights::primitive_desc weights_of(const Description& d) {
   using Desc = dnnl::convolution_backward_weights::desc;
-  const Desc desc = d.has_bias
-                        ? Desc(direct, d.x, d.any_weight, d.bias, d.y, d.strides, d.before, d.after)
-                        : Desc(direct, d.x, d.any_weight, d.y, d.strides, d.before, d.after);
+  const Desc desc =
+      d.has_bias
+          ? Desc(direct, d.x, d.any_weight_gradient, d.bias, d.y, d.strides, d.before, d.after)
+          : Desc(direct, d.x, d.any_weight_gradient, d.y, d.strides, d.before, d.after);
   return {desc, user_scratchpad(), engine(), forward_of(d)};
 }
 #endif
@@ -141,10 +156,10 @@ std::optional<Convolution> make(const ConvCall& call, const ConvShape& s) {
   c.x = {Dims{s.images, s.channels, s.height, s.width}, DataType::bf16, Tag::nhwc};
   c.y = {Dims{s.images, s.out_channels, s.out_height, s.out_width}, DataType::bf16, Tag::nhwc};
   const std::int64_t tap = s.channels, line = s.taps_width * tap;
-  c.weight = {Dims{s.out_channels, s.channels, s.taps_height, s.taps_width}, DataType::bf16,
-              Dims{s.taps_height * line, 1, line, tap}};
-  c.bias = {Dims{s.out_channels}, DataType::bf16, Tag::x};
-  const Description d = description_of(c, s, call.bias.data != nullptr);
+  c.weight = {Dims{s.out_channels, s.channels, s.taps_height, s.taps_width},
+              type_of(call.weight.dtype), Dims{s.taps_height * line, 1, line, tap}};
+  c.bias = {Dims{s.out_channels}, type_of(call.bias.dtype), Tag::x};
+  const Description d = description_of(call, c, s);
   if (call.pass == ConvPass::value) {
     const auto description = forward_of(d);
     finish<dnnl::convolution_forward>(c, description, description.weights_desc());
@@ -165,6 +180,10 @@ const void* gradient_before(const ConvCall& call) {
   auto* before = scratch<bfloat16>(Scratch::wide_g, count);
   const auto* g = call.g.as<bfloat16>();
   const auto* y = call.y.as<bfloat16>();
+  if (call.activation == Activation::relu) {
+    relu_slope_bf16(g, y, before, count);
+    return before;
+  }
   with_slope(call.activation, [&]<class Op>(Op) {
     constexpr std::int64_t together = 1024;
     float wide_g[together], wide_y[together];
@@ -183,7 +202,8 @@ const void* gradient_before(const ConvCall& call) {
 View place_of(const View& out, Write write, Scratch purpose) {
   View place = out;
   if (write == Write::add && out.data != nullptr)
-    place.data = scratch<bfloat16>(purpose, out.elements());
+    place.data =
+        scratch_bytes(purpose, static_cast<std::size_t>(out.elements()) * size_of(out.dtype));
   return place;
 }
 

@@ -4,6 +4,7 @@
 namespace lockstep::kernels::cpu::onednn {
 
 const char* description() { return nullptr; }
+bool multiplies_bf16() { return false; }
 bool gemm(const GemmCall&) { return false; }
 bool conv(const ConvCall&) { return false; }
 

@@ -5,6 +5,7 @@
 #include "kernels/cpu/activation.h"
 #include "kernels/cpu/convert.h"
 #include "kernels/cpu/onednn.h"
+#include "kernels/cpu/relu_bf16.h"
 #include "kernels/host.h"
 
 // OpenMP's; <omp.h> is the compiler's own, which clang's tools cannot read where it is GCC's.
@@ -24,12 +25,13 @@ const char* description() {
   static const std::string text = [] {
     const dnnl_version_t* version = dnnl_version();
     return "oneDNN " + std::to_string(version->major) + "." + std::to_string(version->minor) + "." +
-           std::to_string(version->patch) + (is_fast() ? "" : " (unused: no bf16 instructions)");
+           std::to_string(version->patch) +
+           (multiplies_bf16() ? "" : " (unused: no bf16 instructions)");
   }();
   return text.c_str();
 }
 
-bool is_fast() {
+bool multiplies_bf16() {
   static const bool has_bf16 = [] {
     const auto wanted = static_cast<unsigned>(dnnl::cpu_isa::avx512_core_bf16);
     return (static_cast<unsigned>(dnnl::get_effective_cpu_isa()) & wanted) == wanted;
@@ -44,8 +46,10 @@ dnnl::engine& engine() {
   return cpu;
 }
 
-dnnl::memory::desc desc_of(const Shape& sizes, const Shape& strides) {
-  return {dnnl::memory::dims(sizes.begin(), sizes.end()), DataType::bf16,
+DataType type_of(DType dtype) { return dtype == DType::bf16 ? DataType::bf16 : DataType::f32; }
+
+dnnl::memory::desc desc_of(const Shape& sizes, const Shape& strides, DType dtype) {
+  return {dnnl::memory::dims(sizes.begin(), sizes.end()), type_of(dtype),
           dnnl::memory::dims(strides.begin(), strides.end())};
 }
 
@@ -92,6 +96,7 @@ dnnl::memory packed(const dnnl::memory::desc& plain, const dnnl::memory::desc& w
 
 void activate_bf16(Activation activation, void* data, std::int64_t count) {
   auto* values = static_cast<bfloat16*>(data);
+  if (activation == Activation::relu) return relu_bf16(values, count);
   with_activation(activation, [&]<class Op>(Op) {
     constexpr std::int64_t together = 1024;
     float wide[together];

@@ -18,16 +18,14 @@ namespace lockstep::kernels::cpu::onednn {
 
 using DataType = dnnl::memory::data_type;
 
-// The processor multiplies bf16 itself; elsewhere f32 is faster.
-bool is_fast();
-
 dnnl::engine& engine();
 
 // What oneDNN does next on this thread, it does with the rank's number of threads.
 void use_own_threads();
 
-// Of bf16 elements.
-dnnl::memory::desc desc_of(const Shape& sizes, const Shape& strides);
+// bf16, or f32: what biases and results may be instead.
+DataType type_of(DType dtype);
+dnnl::memory::desc desc_of(const Shape& sizes, const Shape& strides, DType dtype);
 dnnl::memory memory_at(const dnnl::memory::desc& desc, const void* data);
 // Scratch memory is the caller's, so that a steady step allocates nothing.
 dnnl::primitive_attr user_scratchpad();

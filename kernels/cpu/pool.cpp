@@ -19,8 +19,11 @@ PoolShape shape_of(const PoolCall& call) {
   const View& result = call.y.data != nullptr ? call.y : call.g;
   return {sliding_shape(call.x, result, call.window), call.counts_padding};
 }
+}
 
-template <class T> void max_value(const PoolShape& s, const T* x, T* y, std::int32_t* indices) {
+// Elements are of type E, and are compared as T.
+template <class T, class E>
+void max_value(const PoolShape& s, const E* x, E* y, std::int32_t* indices) {
   for_each_window(s, [&](std::int64_t pixel, const Taps& taps) {
     for_channels<T>(s.channels, [&]<int N>(std::int64_t c) {
       using P = Pack<T, N>;
@@ -47,8 +50,8 @@ template <class T> void max_value(const PoolShape& s, const T* x, T* y, std::int
   });
 }
 
-template <class T, bool Store>
-void max_slope(const PoolShape& s, const T* g, const std::int32_t* indices, T* dx) {
+template <class T, bool Store, class E>
+void max_slope(const PoolShape& s, const E* g, const std::int32_t* indices, E* dx) {
   for_each_window(s, [&](std::int64_t pixel, const Taps& taps) {
     for_channels<T>(s.channels, [&]<int N>(std::int64_t c) {
       using P = Pack<T, N>;
@@ -60,7 +63,7 @@ void max_slope(const PoolShape& s, const T* g, const std::int32_t* indices, T* d
       for_each_tap(s, taps, [&](std::int64_t at) {
         const Positions here = index == Positions{} + static_cast<std::int32_t>(at);
         Values share = __builtin_convertvector(here, Mask) ? slope : Values{};
-        T* to = dx + at * s.channels + c;
+        E* to = dx + at * s.channels + c;
         if (!Store) share += P::template read<Values>(to);
         P::write(to, share);
       });
@@ -117,7 +120,7 @@ template <class T> void value(const PoolCall& call, const PoolShape& s, std::int
   T* y = call.y.as<T>() + image * s.out_size();
   if (call.op == PoolOp::average) return average_value(s, x, y);
   auto* indices = call.indices.as<std::int32_t>();
-  max_value(s, x, y, indices != nullptr ? indices + image * s.out_size() : nullptr);
+  max_value<T>(s, x, y, indices != nullptr ? indices + image * s.out_size() : nullptr);
 }
 
 template <class T, bool Store>
@@ -139,11 +142,30 @@ template <class T> void run(const PoolCall& call) {
   });
 }
 
+// Maxima, which choose among bf16 elements and round nothing.
+void choose(const PoolCall& call, const PoolShape& s) {
+  core::parallel_chunks(threads(), s.images, 1, [&](std::int64_t image, std::int64_t) {
+    auto* x = call.x.as<bfloat16>() + image * s.image_size();
+    auto* indices = call.indices.as<std::int32_t>();
+    if (indices != nullptr) indices += image * s.out_size();
+    if (call.pass == Pass::slope)
+      return max_slope<float, true>(s, call.g.as<const bfloat16>() + image * s.out_size(), indices,
+                                    x);
+    max_value<float>(s, x, call.y.as<bfloat16>() + image * s.out_size(), indices);
+  });
+}
+
+bool is_choice(const PoolCall& call, const PoolShape& s) {
+  return call.x.dtype == DType::bf16 && call.op == PoolOp::max && call.write == Write::store &&
+         (call.pass == Pass::value || windows_tile_the_image(s));
+}
+
 }  // namespace
 
 void pool(const PoolCall& call) {
   if (call.x.dtype == DType::f32) return run<float>(call);
   if (call.x.dtype == DType::f64) return run<double>(call);
+  if (const PoolShape s = shape_of(call); is_choice(call, s)) return choose(call, s);
   widened::pool(call);
 }
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <type_traits>
 
 #include "kernels/cpu/vec.h"
 #include "lockstep/kernels/calls.h"
@@ -65,6 +66,26 @@ template <class T, int N> struct Pack {
     return v;
   }
   template <class V, class P> static void write(P* p, V v) { __builtin_memcpy(p, &v, sizeof(V)); }
+
+  // bf16 as the upper halves of f32; what is written must fit. GCC asks for element types that
+  // depend on a parameter here.
+  typedef std::conditional_t<(N > 0), std::uint16_t, T> Half;
+  typedef std::conditional_t<(N > 0), std::uint32_t, T> Word;
+  typedef Half Halves __attribute__((vector_size(N * sizeof(Half))));
+  typedef Word Words __attribute__((vector_size(N * sizeof(Word))));
+
+  template <class V> static V read(const bfloat16* p) {
+    Halves halves;
+    __builtin_memcpy(&halves, &p->bits, sizeof halves);
+    const Words words = __builtin_convertvector(halves, Words) << 16;
+    return read<V>(&words);
+  }
+  template <class V> static void write(bfloat16* p, V v) {
+    Words words;
+    __builtin_memcpy(&words, &v, sizeof words);
+    const Halves halves = __builtin_convertvector(words >> 16, Halves);
+    __builtin_memcpy(&p->bits, &halves, sizeof halves);
+  }
 };
 
 // Calls f with the channel and the number of channels taken together, as a constant.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "kernels/cpu/convert.h"
 #include "kernels/cpu/families.h"
 #include "kernels/cpu/simd.h"
 #include "kernels/host.h"
@@ -16,10 +17,23 @@ constexpr std::int64_t grain = 32 * 1024;
 // lines shared with the core that wrote them, and the next backward pass wait for each of them.
 constexpr std::int64_t claimed_at_once = 256;
 constexpr std::int64_t claimed_ahead = 256;
+// Elements whose shadow is written while they are in the first-level cache.
+constexpr std::int64_t shadowed_at_once = 2048;
 
 template <class A> void claim(const A* from, const A* end) {
   constexpr auto line = static_cast<std::int64_t>(64 / sizeof(A));
   for (; from < end; from += std::min<std::int64_t>(line, end - from)) __builtin_prefetch(from, 1);
+}
+
+// Writes the shadow of parameters [first, first + n), which lie at `from`.
+template <class A>
+void write_shadow(const UpdateCall& call, const A* from, std::int64_t first, std::int64_t n) {
+  if (call.shadow == nullptr) return;
+  if (call.shadow_dtype == DType::bf16) {
+    store_run(from, static_cast<bfloat16*>(call.shadow) + first, 1, n);
+  } else {
+    store_run(from, static_cast<float16*>(call.shadow) + first, 1, n);
+  }
 }
 
 // Elements [0, n), n a whole number of blocks.
@@ -48,15 +62,18 @@ template <class Rule, int states, class A> void run(const UpdateCall& call) {
     A* const s0 = states > 0 ? first + begin : nullptr;
     A* const s1 = states > 1 ? second + begin : nullptr;
     const std::int64_t done = whole_blocks(n);
-    const std::int64_t at_once = call.claims_gradient ? claimed_at_once : done;
+    std::int64_t at_once = call.shadow != nullptr ? shadowed_at_once : done;
+    if (call.claims_gradient) at_once = claimed_at_once;
     for (std::int64_t at = 0; at < done; at += at_once) {
       const A* const g = gradient + begin + at;
       if (call.claims_gradient)
         claim(std::min(g + claimed_ahead, gradient + end),
               std::min(g + claimed_ahead + at_once, gradient + end));
-      whole_blocks_of<Rule, states>(std::min(at_once, done - at), parameter + begin + at, g,
+      const std::int64_t count = std::min(at_once, done - at);
+      whole_blocks_of<Rule, states>(count, parameter + begin + at, g,
                                     states > 0 ? s0 + at : nullptr, states > 1 ? s1 + at : nullptr,
                                     scale, constants);
+      write_shadow(call, parameter + begin + at, begin + at, count);
     }
     if (done == n) return;
     const std::int64_t rest = n - done;
@@ -67,6 +84,7 @@ template <class Rule, int states, class A> void run(const UpdateCall& call) {
     if constexpr (states > 1) std::copy_n(s1 + done, rest, b);
     whole_blocks_of<Rule, states>(lane_block, p, g, a, b, scale, constants);
     std::copy_n(p, rest, parameter + begin + done);
+    write_shadow(call, p, begin + done, rest);
     if constexpr (states > 0) std::copy_n(a, rest, s0 + done);
     if constexpr (states > 1) std::copy_n(b, rest, s1 + done);
   };

@@ -29,42 +29,58 @@ View wide(const View& view, Scratch purpose) {
   return place;
 }
 
-void round_to(const View& out, const View& result, Write write) {
-  if (out.data != nullptr) copy({.write = write, .in = result, .out = out});
-}
+// A result is computed in its place if that is f32 already, else in scratch memory, and rounded.
+struct Result {
+  View place;
+  Write write;
+
+  Result(const View& out, Write wanted, Scratch purpose)
+      : place(out.dtype == DType::f32 ? out : place_for(out, purpose)),
+        write(place.data == out.data ? wanted : Write::store) {}
+
+  void settle(const View& out, Write wanted) const {
+    if (place.data != out.data) copy({.write = wanted, .in = place, .out = out});
+  }
+};
 
 }  // namespace
 
 void gemm(const GemmCall& call) {
-  GemmCall f32{.activation = call.activation,
-               .a = wide(call.a, Scratch::wide_x),
-               .b = wide(call.b, Scratch::wide_weight),
-               .bias = wide(call.bias, Scratch::wide_bias),
-               .out = place_for(call.out, Scratch::wide_y)};
-  cpu::gemm(f32);
-  round_to(call.out, f32.out, call.write);
+  const Result result(call.out, call.write, Scratch::wide_y);
+  cpu::gemm({.write = result.write,
+             .activation = call.activation,
+             .a = wide(call.a, Scratch::wide_x),
+             .b = wide(call.b, Scratch::wide_weight),
+             .bias = wide(call.bias, Scratch::wide_bias),
+             .out = result.place});
+  result.settle(call.out, call.write);
 }
 
 void conv(const ConvCall& call) {
-  const bool is_value = call.pass == ConvPass::value;
   ConvCall f32{.pass = call.pass, .activation = call.activation, .window = call.window};
-  f32.x = call.pass == ConvPass::data ? place_for(call.x, Scratch::wide_x)
-                                      : wide(call.x, Scratch::wide_x);
-  f32.weight = call.pass == ConvPass::weight ? place_for(call.weight, Scratch::wide_weight)
-                                             : wide(call.weight, Scratch::wide_weight);
-  f32.bias =
-      is_value ? wide(call.bias, Scratch::wide_bias) : place_for(call.bias, Scratch::wide_bias);
-  f32.y = is_value ? place_for(call.y, Scratch::wide_y) : wide(call.y, Scratch::wide_y);
   f32.g = wide(call.g, Scratch::wide_g);
-  cpu::conv(f32);
+  if (call.pass != ConvPass::data) f32.x = wide(call.x, Scratch::wide_x);
+  if (call.pass != ConvPass::weight) f32.weight = wide(call.weight, Scratch::wide_weight);
+  if (call.pass != ConvPass::value) f32.y = wide(call.y, Scratch::wide_y);
+  const auto compute = [&](View& place, const View& out, Scratch purpose) {
+    const Result result(out, call.write, purpose);
+    place = result.place;
+    f32.write = result.write;
+    cpu::conv(f32);
+    result.settle(out, call.write);
+  };
   switch (call.pass) {
     case ConvPass::value:
-      return round_to(call.y, f32.y, call.write);
+      f32.bias = wide(call.bias, Scratch::wide_bias);
+      return compute(f32.y, call.y, Scratch::wide_y);
     case ConvPass::data:
-      return round_to(call.x, f32.x, call.write);
+      return compute(f32.x, call.x, Scratch::wide_x);
     case ConvPass::weight:
-      round_to(call.weight, f32.weight, call.write);
-      round_to(call.bias, f32.bias, call.bias_write);
+      const Result bias(call.bias, call.bias_write, Scratch::wide_bias);
+      f32.bias = bias.place;
+      f32.bias_write = bias.write;
+      compute(f32.weight, call.weight, Scratch::wide_weight);
+      bias.settle(call.bias, call.bias_write);
   }
 }
 
@@ -75,13 +91,13 @@ void pool(const PoolCall& call) {
     f32.x = wide(call.x, Scratch::wide_x);
     f32.y = place_for(call.y, Scratch::wide_y);
     cpu::pool(f32);
-    return round_to(call.y, f32.y, call.write);
+    return copy({.write = call.write, .in = f32.y, .out = call.y});
   }
   f32.x = place_for(call.x, Scratch::wide_x);
   f32.y = wide(call.y, Scratch::wide_y);
   f32.g = wide(call.g, Scratch::wide_g);
   cpu::pool(f32);
-  round_to(call.x, f32.x, call.write);
+  copy({.write = call.write, .in = f32.x, .out = call.x});
 }
 
 }  // namespace lockstep::kernels::cpu::widened

@@ -20,6 +20,8 @@ class CudaBackend final : public Backend {
 
   CudaBackend(DeviceContext& device, core::Allocator& memory) : device_(device), memory_(memory) {}
 
+  bool multiplies(DType dtype) const override { return is_floating(dtype); }
+
   void pointwise(const PointwiseCall& call, Stream& s) override { cuda::pointwise(on(s), call); }
   void rows(const RowsCall& call, Stream& s) override { cuda::rows(on(s), call); }
   void reduce(const ReduceCall& call, Stream& s) override { cuda::reduce(on(s), call); }

@@ -3,16 +3,19 @@
 
 #include "kernels/cuda/walk.h"
 #include "kernels/host.h"
+#include "kernels/math/element.h"
 #include "kernels/math/update.h"
 
 namespace lockstep::kernels::cuda {
 
-// Each element of parameter, gradient and state is touched once.
+// Each element of parameter, gradient, state and shadow is touched once.
 template <class Rule, int states, class A> struct UpdateStep {
   A* parameters;
   const A* gradients;
   A* first;
   A* second;
+  std::uint16_t* shadow;  // of halves, or null
+  bool is_shadow_bf16;
   A scale;
   typename Rule::template Constants<A> constants;
 
@@ -23,6 +26,13 @@ template <class Rule, int states, class A> struct UpdateStep {
     if constexpr (states == 1) Rule::update(parameter, gradient, first[i], constants);
     if constexpr (states == 2) Rule::update(parameter, gradient, first[i], second[i], constants);
     parameters[i] = parameter;
+    if constexpr (std::is_same_v<A, float>) {
+      if (shadow != nullptr) shadow[i] = bits_of_half(parameter);
+    }
+  }
+  LS_HD std::uint16_t bits_of_half(float value) const {
+    return is_shadow_bf16 ? math::narrowed<bfloat16>(value).bits
+                          : math::narrowed<float16>(value).bits;
   }
 };
 
@@ -32,12 +42,14 @@ void update_of(const On& on, const UpdateCall& call) {
   const auto at = [](void* data, std::int64_t first) {
     return data == nullptr ? nullptr : static_cast<A*>(data) + first;
   };
+  auto* const shadow = static_cast<std::uint16_t*>(call.shadow);
   for (std::int64_t first = 0; first < call.count; first += most_elements) {
     const std::int64_t count = std::min(most_elements, call.count - first);
     on.for_steps(static_cast<std::uint32_t>(count),
                  UpdateStep<Rule, states, A>{
                      at(call.parameter, first), static_cast<const A*>(call.gradient) + first,
                      at(call.state[0], first), at(call.state[1], first),
+                     shadow == nullptr ? nullptr : shadow + first, call.shadow_dtype == DType::bf16,
                      static_cast<A>(call.scalars->gradient_scale), constants});
     on.launched("update", Rule::name);
   }

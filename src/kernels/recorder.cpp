@@ -118,6 +118,7 @@ class Recorder::RecordingBackend final : public Backend {
  public:
   RecordingBackend(Backend& real, Recorder::State& state) : real_(real), state_(state) {}
 
+  bool multiplies(DType dtype) const override { return real_.multiplies(dtype); }
   void pointwise(const PointwiseCall& call, core::Stream& s) override {
     add<PointwiseCall, &Backend::pointwise>("a pointwise call", call, s);
   }

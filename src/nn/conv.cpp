@@ -10,6 +10,7 @@
 #include "lockstep/tensor/create.h"
 #include "src/nn/attributes.h"
 #include "src/nn/check_sizes.h"
+#include "src/nn/working_input.h"
 
 namespace lockstep::nn {
 namespace {
@@ -62,7 +63,7 @@ Conv2d::Conv2d(std::int64_t in, std::int64_t out, const Options& options)
 }
 
 Tensor Conv2d::forward_fused(const Tensor& x, Activation activation) {
-  return conv2d(x, weight_, bias_,
+  return conv2d(working_input(x, weight_), working_copy(weight_), bias_,
                 {.stride = stride_,
                  .padding = padding_,
                  .dilation = dilation_,
@@ -100,8 +101,10 @@ ConvTranspose2d::ConvTranspose2d(std::int64_t in, std::int64_t out, const Option
 }
 
 Tensor ConvTranspose2d::forward_fused(const Tensor& x, Activation activation) {
-  return conv_transpose2d(x, weight_, bias_,
-                          {.stride = stride_, .padding = padding_, .activation = activation});
+  return computed_in_f32(x, weight_, [&](const Tensor& input) {
+    return conv_transpose2d(input, weight_, bias_,
+                            {.stride = stride_, .padding = padding_, .activation = activation});
+  });
 }
 
 void ConvTranspose2d::visit(Visitor& visitor) {

@@ -5,6 +5,7 @@
 #include "lockstep/tensor/create.h"
 #include "src/nn/attributes.h"
 #include "src/nn/check_sizes.h"
+#include "src/nn/working_input.h"
 
 namespace lockstep::nn {
 
@@ -21,7 +22,7 @@ Linear::Linear(std::int64_t in, std::int64_t out, const Options& options) {
 }
 
 Tensor Linear::forward_fused(const Tensor& x, Activation activation) {
-  return linear(x, weight_, bias_, activation);
+  return linear(working_input(x, weight_), working_copy(weight_), bias_, activation);
 }
 
 void Linear::visit(Visitor& visitor) {

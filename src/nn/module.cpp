@@ -6,6 +6,7 @@
 #include <typeinfo>
 
 #include "lockstep/autograd/parameter.h"
+#include "lockstep/autograd/shadow.h"
 #include "lockstep/base/error.h"
 #include "lockstep/tensor/views.h"
 
@@ -98,6 +99,20 @@ void Module::to(Device device) {
     if (is_learned) require_grad(tensor, false);
     tensor.storage()->relocate(copied_to(tensor, device).storage()->memory(), 0);
     if (is_learned) require_grad(tensor);
+    if (tensor.shadow()) keep_shadow(tensor, tensor.shadow()->dtype);
+  }
+}
+
+// Biases and what normalises stay as they are: they are few, and sums are f32 anyway.
+void Module::compute_in(DType dtype) {
+  for (const auto& [name, parameter] : parameters()) {
+    if (parameter.rank() < 2) continue;
+    check<DTypeError>(parameter.dtype() == DType::f32, [&, &name = name, &parameter = parameter] {
+      return Complaint{
+          fmt::format("compute_in: parameter {} is {}", name, name_of(parameter.dtype())),
+          "make the model with parameters of f32"};
+    });
+    keep_shadow(parameter, dtype);
   }
 }
 

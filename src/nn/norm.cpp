@@ -6,6 +6,7 @@
 #include "lockstep/tensor/create.h"
 #include "src/nn/attributes.h"
 #include "src/nn/check_sizes.h"
+#include "src/nn/working_input.h"
 
 namespace lockstep::nn {
 
@@ -52,7 +53,9 @@ LayerNorm::LayerNorm(std::int64_t channels, const Options& options) : epsilon_(o
 }
 
 Tensor LayerNorm::forward(const Tensor& x) {
-  return layer_norm(x, weight_, bias_, {.epsilon = epsilon_});
+  return computed_in_f32(x, weight_, [&](const Tensor& input) {
+    return layer_norm(input, weight_, bias_, {.epsilon = epsilon_});
+  });
 }
 
 void LayerNorm::visit(Visitor& visitor) {

@@ -1,6 +1,26 @@
 #include "lockstep/ops/apply.h"
 
 namespace lockstep {
+namespace {
+
+// Between a parameter of f32 and an op whose gradient of the shadow is in half precision.
+class Widening final : public autograd::Node {
+ public:
+  explicit Widening(const Tensor& shadow) {
+    meta = shadow.meta();
+    sequence = autograd::next_sequence();
+    input_count = 1;
+    autograd::Node* parameter = autograd::node_of(shadow);
+    parameter->retain();
+    inputs[0] = Shared<autograd::Node>::adopt(parameter);
+  }
+  void backward(const Tensor& g, Sinks& into) override { into.give(0, g); }
+  const char* name() const override { return "shadow"; }
+  void clear() noexcept override {}
+};
+
+}  // namespace
+
 namespace detail {
 
 void check_same_device(const char* op, const Tensor* const* tensors, int count) {
@@ -29,7 +49,7 @@ bool any_on_tape(const Tensor* const* tensors, int count) {
 }
 
 void record(const Tensor& output, Shared<autograd::Node> node, const Tensor* const* tensors,
-            int count) {
+            int count, bool writes_f32_gradients) {
   if (!is_floating(output.dtype())) return;
   node->meta = output.meta();
   node->sequence = autograd::next_sequence();
@@ -37,7 +57,12 @@ void record(const Tensor& output, Shared<autograd::Node> node, const Tensor* con
   for (int i = 0; i < count; ++i) {
     autograd::Node* input = autograd::node_of(*tensors[i]);
     if (input == nullptr) continue;
-    input->retain();
+    const bool is_shadow = input->meta.dtype != tensors[i]->dtype();
+    if (is_shadow && !writes_f32_gradients) {
+      input = new Widening(*tensors[i]);
+    } else {
+      input->retain();
+    }
     node->inputs[static_cast<std::size_t>(i)] = Shared<autograd::Node>::adopt(input);
   }
   output.set_tape(std::move(node));

@@ -85,6 +85,13 @@ void check_same_dtype(const char* op, const Tensor& a, const char* argument, con
   });
 }
 
+void check_same_dtype_or_f32(const char* op, const Tensor& a, const char* argument,
+                             const Tensor& b) {
+  check_defined(op, argument, b);
+  if (b.dtype() == DType::f32 && is_half_precision(a.dtype())) return;
+  check_same_dtype(op, a, argument, b);
+}
+
 void check_index(const char* op, const char* argument, const Tensor& x) {
   check_defined(op, argument, x);
   check<DTypeError>(x.dtype() == DType::i64, [&] {

@@ -13,6 +13,9 @@ void check_floating(const char* op, const char* argument, const Tensor& x);
 void check_numeric(const char* op, const char* argument, const Tensor& x);
 // `b` is defined and of the dtype of `a`.
 void check_same_dtype(const char* op, const Tensor& a, const char* argument, const Tensor& b);
+// The same, or f32 beside an `a` of half precision.
+void check_same_dtype_or_f32(const char* op, const Tensor& a, const char* argument,
+                             const Tensor& b);
 // Indices: defined, i64.
 void check_index(const char* op, const char* argument, const Tensor& x);
 // `layout` names the axes in the message: "[n, h, w, c]".

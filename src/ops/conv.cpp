@@ -19,6 +19,7 @@ using kernels::ConvPass;
 
 struct Conv2d {
   static constexpr const char* name = "conv2d";
+  static constexpr bool writes_f32_gradients = true;
   kernels::Window window;
   Extent after;  // the padding below and on the right
   Activation activation;
@@ -110,7 +111,7 @@ void check_arguments(const Tensor& x, const Tensor& weight, const Tensor& bias, 
   detail::check_rank("conv2d", "weight", weight, 4, "[out, kh, kw, in]");
   check_groups(x, weight, groups);
   if (!bias.is_defined()) return;
-  detail::check_same_dtype("conv2d", x, "bias", bias);
+  detail::check_same_dtype_or_f32("conv2d", x, "bias", bias);
   detail::check_shape("conv2d", "bias", bias, {weight.shape()[0]});
 }
 

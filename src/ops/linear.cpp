@@ -16,6 +16,7 @@ using kernels::Backend;
 
 struct Linear {
   static constexpr const char* name = "linear";
+  static constexpr bool writes_f32_gradients = true;
   Activation activation;
   std::uint64_t weight_key;
 
@@ -68,7 +69,7 @@ void check_arguments(const Tensor& x, const Tensor& weight, const Tensor& bias) 
         fmt::format("give x {} features, or the weight [out, in] as many", weight.shape()[1])};
   });
   if (!bias.is_defined()) return;
-  detail::check_same_dtype("linear", x, "bias", bias);
+  detail::check_same_dtype_or_f32("linear", x, "bias", bias);
   detail::check_shape("linear", "bias", bias, {weight.shape()[0]});
 }
 

@@ -1,5 +1,6 @@
 #include "lockstep/ops/apply.h"
 #include "lockstep/ops/rows.h"
+#include "lockstep/ops/views.h"
 #include "src/ops/checks.h"
 #include "src/ops/pointwise.h"
 #include "src/ops/rows.h"
@@ -14,6 +15,9 @@ using detail::pointwise_id;
 using kernels::Backend;
 using kernels::Pass;
 using kernels::ReduceOp;
+
+// A loss is f32 at least.
+DType loss_dtype(const Tensor& x) { return is_half_precision(x.dtype()) ? DType::f32 : x.dtype(); }
 
 Tensor scalar_like(const Tensor& x) { return empty({{}, x.dtype(), x.device()}); }
 
@@ -31,12 +35,12 @@ struct CrossEntropy {
   static constexpr const char* name = "cross_entropy";
 
   Meta output(const Tensor& logits, const Tensor&, const Tensor&) const {
-    return {{}, logits.dtype(), logits.device()};
+    return {{}, loss_dtype(logits), logits.device()};
   }
   Saved forward(Backend& on, core::Stream& s, const Tensor& logits, const Tensor& targets,
                 const Tensor& weights, const Tensor& mean) const {
     const Shape samples = {logits.shape()[0]};
-    const Tensor loss = empty({samples, logits.dtype(), logits.device()});
+    const Tensor loss = empty({samples, mean.dtype(), logits.device()});
     const Tensor log_sum = empty(loss.meta());
     on.rows({.op = detail::rows_id<math::CrossEntropy>,
              .axis = 1,
@@ -48,7 +52,7 @@ struct CrossEntropy {
       on.reduce({.in = loss.view(), .out = one, .scale = 1.0 / static_cast<double>(samples[0])}, s);
       return {logits, targets, log_sum};
     }
-    const Tensor total = scalar_like(logits);
+    const Tensor total = scalar_like(mean);
     on.reduce({.in = weights.view(), .out = detail::aligned_view(total.view(), 1)}, s);
     on.reduce({.in = loss.view(), .out = one}, s);
     combine<math::Div>(on, s, mean.view(), total.view(), mean.view());
@@ -135,19 +139,21 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& targets, const Tensor& 
   detail::check_index(op, "targets", targets);
   detail::check_shape(op, "targets", targets, {logits.shape()[0]});
   if (weights) {
-    detail::check_same_dtype(op, logits, "weights", weights);
+    detail::check_same_dtype_or_f32(op, logits, "weights", weights);
     detail::check_shape(op, "weights", weights, {logits.shape()[0]});
     detail::check_constant(op, "weights", weights);
   }
   detail::check_indices(op, "the target of sample", targets, logits.shape()[1]);
-  return apply(CrossEntropy{}, logits, targets, weights);
+  return apply(CrossEntropy{}, logits, targets,
+               weights ? cast(weights, loss_dtype(logits)) : weights);
 }
 
 Tensor mse(const Tensor& prediction, const Tensor& target) {
   detail::check_floating("mse", "prediction", prediction);
-  detail::check_same_dtype("mse", prediction, "target", target);
+  detail::check_same_dtype_or_f32("mse", prediction, "target", target);
   detail::check_shape("mse", "target", target, prediction.shape());
-  return apply(Mse{}, prediction, target);
+  const DType dtype = loss_dtype(prediction);
+  return apply(Mse{}, cast(prediction, dtype), cast(target, dtype));
 }
 
 }  // namespace lockstep

@@ -112,7 +112,7 @@ struct BatchNorm {
 };
 
 void check_channels(const char* argument, const Tensor& x, const Tensor& each) {
-  detail::check_same_dtype(BatchNorm::name, x, argument, each);
+  detail::check_same_dtype_or_f32(BatchNorm::name, x, argument, each);
   detail::check_shape(BatchNorm::name, argument, each, {x.shape()[x.rank() - 1]});
 }
 

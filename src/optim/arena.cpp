@@ -7,6 +7,7 @@
 #include <unordered_set>
 
 #include "lockstep/autograd/parameter.h"
+#include "lockstep/autograd/shadow.h"
 #include "lockstep/base/error.h"
 #include "lockstep/tensor/views.h"
 
@@ -121,13 +122,18 @@ Arena::Arena(std::vector<ArenaEntry> entries, int states) {
   }
   point_handles_at_lanes();
   gather_gradients();
+  gather_shadows();
 }
 
-core::Buffer Arena::lane(int index, core::Range range) const {
+void Arena::check_range(core::Range range) const {
   check<UsageError>(0 <= range.begin && range.begin <= range.end && range.end <= count_, [&] {
     return Complaint{fmt::format("arena: elements [{}, {}) of {}", range.begin, range.end, count_),
                      "stay within [0, count())"};
   });
+}
+
+core::Buffer Arena::lane(int index, core::Range range) const {
+  check_range(range);
   const core::Memory& memory = lanes_[static_cast<std::size_t>(index)];
   auto* first = static_cast<std::byte*>(memory->data()) +
                 range.begin * static_cast<std::int64_t>(size_of(dtype_));
@@ -211,6 +217,9 @@ void Arena::point_handles_at_lanes() {
       states_[k][i].storage()->relocate(lanes_[2 + k], offset);
   }
   point_gradients_at_lane();
+  for (int i = 0; shadows_ && i < static_cast<int>(segments_.size()); ++i) {
+    if (has_shadow_in_lane(i)) move_shadow_to_lane(i);
+  }
 }
 
 void Arena::point_gradients_at_lane() {
@@ -218,6 +227,45 @@ void Arena::point_gradients_at_lane() {
     const std::size_t offset = static_cast<std::size_t>(segments_[i].offset) * size_of(dtype_);
     gradients_[i].storage()->relocate(lanes_[1], offset);
   }
+}
+
+core::Buffer Arena::shadows(core::Range range) const {
+  check_range(range);
+  if (!shadows_) return {nullptr, 0, shadow_dtype_, device_, {}};
+  auto* first = static_cast<std::byte*>(shadows_->data()) +
+                range.begin * static_cast<std::int64_t>(size_of(shadow_dtype_));
+  return {first, range.count(), shadow_dtype_, device_, shadows_};
+}
+
+bool Arena::has_shadow_in_lane(int segment) const {
+  const Shared<Shadow>& shadow = parameter(segment).shadow();
+  return shadow && shadows_ && shadow->storage->memory().get() == shadows_.get();
+}
+
+void Arena::gather_shadows() {
+  const auto has_shadow = [](const Tensor& parameter) {
+    return static_cast<bool>(parameter.shadow());
+  };
+  const auto first = std::find_if(parameters_.begin(), parameters_.end(), has_shadow);
+  if (first == parameters_.end()) {
+    shadows_ = {};
+    return;
+  }
+  if (const DType dtype = first->shadow()->dtype; !shadows_ || dtype != shadow_dtype_) {
+    shadow_dtype_ = dtype;
+    shadows_ = core::allocator(device_).allocate(static_cast<std::size_t>(count_) * size_of(dtype));
+  }
+  for (std::size_t i = 0; i < parameters_.size(); ++i) {
+    const int segment = static_cast<int>(i);
+    if (has_shadow(parameters_[i]) && !has_shadow_in_lane(segment)) move_shadow_to_lane(segment);
+  }
+}
+
+void Arena::move_shadow_to_lane(int segment) {
+  const Tensor& parameter = parameters_[static_cast<std::size_t>(segment)];
+  if (parameter.shadow()->dtype != shadow_dtype_) return;
+  const std::int64_t offset = segments_[static_cast<std::size_t>(segment)].offset;
+  move_shadow(parameter, shadows_, static_cast<std::size_t>(offset) * size_of(shadow_dtype_));
 }
 
 void Arena::gather_gradients() {

@@ -6,10 +6,13 @@
 #include <cmath>
 #include <unordered_set>
 
+#include "lockstep/autograd/backward.h"
 #include "lockstep/autograd/parameter.h"
+#include "lockstep/autograd/shadow.h"
 #include "lockstep/base/error.h"
 #include "lockstep/kernels/recorder.h"
 #include "lockstep/kernels/registry.h"
+#include "lockstep/optim/clip.h"
 #include "lockstep/tensor/create.h"
 #include "src/optim/check_constant.h"
 
@@ -51,6 +54,13 @@ Entries& entries_for(const Tensor& parameter, std::vector<Entries>& lists) {
   return lists.emplace_back();
 }
 
+bool computes_in_f16(const State& parameters) {
+  return std::any_of(parameters.begin(), parameters.end(), [](const auto& named) {
+    const Shared<Shadow>& shadow = named.second.shadow();
+    return shadow && shadow->dtype == DType::f16;
+  });
+}
+
 }  // namespace
 
 ParameterGroups one_group(State parameters) {
@@ -86,6 +96,7 @@ Optimizer::Optimizer(const ParameterGroups& groups, double lr, kernels::OpId rul
   steps_ = zeros({position}, {.dtype = DType::i64});
   scalars_.resize(parameters_.size());
   use_learning_rate(lr);
+  if (computes_in_f16(parameters_)) scale_losses();
 }
 
 double Optimizer::learning_rate() const { return *learning_rate_.data<double>(); }
@@ -109,11 +120,41 @@ std::vector<bool> Optimizer::with_gradient() const {
   return result;
 }
 
-void Optimizer::step() {
+// The gradients are divided by the scale that they were made with.
+void Optimizer::backward(const Tensor& loss) {
+  if (!loss_scaler_) return lockstep::backward(loss);
+  const double scale = loss_scaler_->scale();
+  lockstep::backward(loss,
+                     full(loss.shape(), scale, {.dtype = loss.dtype(), .device = loss.device()}));
+  if (!is_loss_scaled_) scale_gradients(1 / scale);
+  is_loss_scaled_ = true;
+}
+
+bool Optimizer::step() {
+  if (loss_scaler_) {
+    check<UsageError>(is_loss_scaled_, [] {
+      return Complaint{"optimizer: step() with a loss scaler, and gradients of an unscaled loss",
+                       "call the optimizer's backward(loss) in place of lockstep::backward"};
+    });
+    const bool is_finite = std::isfinite(gradient_norm(*this));
+    loss_scaler_->record(is_finite);
+    if (!is_finite) {
+      discard_gradients();
+      return false;
+    }
+  }
   begin_step();
   for (std::size_t i = 0; i < arenas_.size(); ++i)
     update(static_cast<int>(i), {0, arenas_[i].count()});
   finish_step();
+  return true;
+}
+
+std::optional<DType> Optimizer::half_precision() const {
+  for (const auto& [name, parameter] : parameters_) {
+    if (parameter.shadow()) return parameter.shadow()->dtype;
+  }
+  return std::nullopt;
 }
 
 void Optimizer::begin_step() { begin_step(with_gradient()); }
@@ -129,9 +170,15 @@ void Optimizer::begin_step(const std::vector<bool>& takes_part) {
         fmt::format("optimizer: {} flags for {} parameters", takes_part.size(), parameters_.size()),
         "give one for each of parameters()"};
   });
+  check<UsageError>(loss_scaler_ || !computes_in_f16(parameters_), [] {
+    return Complaint{"optimizer: layers compute in f16, and nothing scales the loss",
+                     "call compute_in before the optimizer is made, or scale_losses"};
+  });
   takes_part_ = takes_part;
+  updated_.assign(takes_part.size(), 0);
   for (Arena& arena : arenas_) {
     arena.gather_gradients();
+    arena.gather_shadows();
     for (std::size_t i = 0; i < arena.segments().size(); ++i) {
       const auto parameter = static_cast<std::size_t>(arena.segments()[i].parameter);
       if (arena.is_frozen(static_cast<int>(i))) takes_part_[parameter] = false;
@@ -169,6 +216,7 @@ void Optimizer::update(int arena_index, core::Range range, bool is_from_peers) {
     const bool is_used = takes_part_[static_cast<std::size_t>(segment.parameter)];
     const core::Range piece = {std::max(range.begin, segment.offset),
                                std::min(range.end, segment.range().end)};
+    updated_[static_cast<std::size_t>(segment.parameter)] += piece.count();
     if (head != nullptr && is_used && is_updated_alike(*head, segment)) {
       run.end = piece.end;
       continue;
@@ -193,6 +241,9 @@ void Optimizer::update_run(const Arena& arena, core::Range run, const Segment& h
   call.parameter = arena.parameters(run).data;
   call.gradient = arena.gradients(run).data;
   for (int i = 0; i < arena.states(); ++i) call.state[i] = arena.state(i, run).data;
+  const core::Buffer shadow = arena.shadows(run);
+  call.shadow = shadow.data;
+  call.shadow_dtype = shadow.dtype;
   call.scalars = &scalars;
   call.claims_gradient = is_from_peers;
   kernels::backend(arena.device()).update(call, core::current_stream(arena.device()));
@@ -202,8 +253,22 @@ void Optimizer::finish_step() {
   for (std::size_t i = 0; i < takes_part_.size(); ++i) {
     if (takes_part_[i]) parameters_[i].second.mark_mutated();
   }
+  declare_shadows_current();
   takes_part_.clear();
   discard_gradients();
+}
+
+// Those whose parameters were updated here from end to end; the others are made anew when they are
+// wanted.
+void Optimizer::declare_shadows_current() {
+  for (const Arena& arena : arenas_) {
+    for (int i = 0; i < static_cast<int>(arena.segments().size()); ++i) {
+      const Segment& segment = arena.segments()[static_cast<std::size_t>(i)];
+      const auto parameter = static_cast<std::size_t>(segment.parameter);
+      const bool is_complete = takes_part_[parameter] && updated_[parameter] == segment.count;
+      if (is_complete && arena.has_shadow_in_lane(i)) declare_shadow_current(arena.parameter(i));
+    }
+  }
 }
 
 void Optimizer::discard_gradients() {
@@ -211,6 +276,7 @@ void Optimizer::discard_gradients() {
     if (is_leaf(parameter)) consume_gradient(parameter);
   }
   gradient_scale_ = 1;
+  is_loss_scaled_ = false;
 }
 
 State Optimizer::state() const {
@@ -224,6 +290,9 @@ State Optimizer::state() const {
 
 State Optimizer::state_places() const {
   State state = {{"learning_rate", learning_rate_}, {"steps", steps_}};
+  if (loss_scaler_) {
+    for (auto& named : loss_scaler_->state()) state.push_back(std::move(named));
+  }
   for (const Arena& arena : arenas_) {
     for (std::size_t i = 0; i < arena.segments().size(); ++i) {
       for (std::size_t k = 0; k < state_names_.size(); ++k) {

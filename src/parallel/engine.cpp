@@ -142,7 +142,7 @@ void DataParallel::Engine::backward_from(const WeightedLoss& computed,
   const Tensor& loss = computed.loss;
   parallel::check_loss(loss);
   summary_->record_loss(loss.item(), computed.weight);
-  const double seed = computed.weight / batch_weight.value_or(1);
+  const double seed = loss_scale() * computed.weight / batch_weight.value_or(1);
   backward(loss, full(loss.shape(), seed, {.dtype = loss.dtype(), .device = loss.device()}));
 }
 
@@ -157,7 +157,7 @@ void DataParallel::Engine::replay_shard(int index, const Task& task, const Shard
         "return the mean loss over a part with x and y, or do without capture"};
   });
   const auto weight = static_cast<double>(count);
-  inputs.push_back(scalar(weight / *task.batch_weight, {.dtype = DType::f64}));
+  inputs.push_back(scalar(loss_scale() * weight / *task.batch_weight, {.dtype = DType::f64}));
   shard_loss_ = [&] { return loss(index)->loss; };
   const Tensor value = captured_->call(inputs);
   shard_loss_ = nullptr;

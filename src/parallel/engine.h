@@ -53,6 +53,11 @@ class DataParallel::Engine {
   // The passes of a shard as they were recorded, or recording them.
   void replay_shard(int index, const Task& task, const ShardLoss& loss);
   void backward_from(const WeightedLoss& computed, std::optional<double> batch_weight);
+  bool needs_norm() const { return options_.clip_norm > 0 || optimizer_.loss_scaler() != nullptr; }
+  // What gradients are multiplied by until the update divides them.
+  double loss_scale() const {
+    return optimizer_.loss_scaler() != nullptr ? optimizer_.loss_scaler()->scale() : 1;
+  }
   // Marks the parameters that have a gradient, and makes the others' gradients zero.
   void record_used_parameters();
   // Runs a part of a step; an exception out of it ends the ranks' common way.
@@ -69,7 +74,11 @@ class DataParallel::Engine {
   // engine_update.cpp
   void wait_for_gradients();
   void check_finite();
-  double clip(const std::vector<bool>& used);
+  // The norm of the mean gradients, of all ranks' slices.
+  double norm_of_gradients(const std::vector<bool>& used);
+  // Updates and installs what the step has made; or leaves all as it was before the step.
+  void finish_step(StepReport& report);
+  void skip_update();
   void update_parameters(const std::vector<bool>& used);
   // Gives the slices of lane_of(arena, exchange) of all ranks to all of them.
   template <class LaneOf> void share_slices(const LaneOf& lane_of);

@@ -10,6 +10,7 @@
 #include "src/parallel/agreement.h"
 #include "src/parallel/engine.h"
 #include "src/parallel/exchange_cost.h"
+#include "src/parallel/slow_arithmetic.h"
 #include "src/parallel/tensor_buffer.h"
 
 namespace lockstep {
@@ -43,9 +44,17 @@ std::string description(const Tensor& x) {
   return fmt::format("{} {}", name_of(x.dtype()), to_string(x.shape()));
 }
 
+std::string in_half_precision(const Tensor& x) {
+  return x.shadow() ? fmt::format(", computes in {}", name_of(x.shadow()->dtype)) : "";
+}
+
 const char* name_of_tail(Tail tail) {
   constexpr const char* names[] = {"automatic", "plain", "fused"};
   return names[static_cast<std::size_t>(tail)];
+}
+
+double loss_scale_of(const optim::Optimizer& optimizer) {
+  return optimizer.loss_scaler() == nullptr ? 1 : optimizer.loss_scaler()->scale();
 }
 
 std::vector<Fact> facts_of(nn::Module& model, const optim::Optimizer& optimizer, const World& world,
@@ -62,12 +71,13 @@ std::vector<Fact> facts_of(nn::Module& model, const optim::Optimizer& optimizer,
       {"on_divergence", options.on_divergence == OnDivergence::stop ? "stop" : "repair"});
   facts.push_back({"straggler_share", fmt::format("{}", options.straggler_share)});
   facts.push_back({"straggler_steps", fmt::format("{}", options.straggler_steps)});
+  facts.push_back({"loss scale", fmt::format("{}", loss_scale_of(optimizer))});
   facts.push_back({"learning rate", fmt::format("{}", optimizer.learning_rate())});
   int position = 0;
   for (const auto& [name, x] : optimizer.parameters()) {
-    facts.push_back(
-        {fmt::format("parameter {}", position++),
-         fmt::format("{} {}{}", name, description(x), x.requires_grad() ? "" : ", frozen")});
+    facts.push_back({fmt::format("parameter {}", position++),
+                     fmt::format("{} {}{}{}", name, description(x), in_half_precision(x),
+                                 x.requires_grad() ? "" : ", frozen")});
   }
   for (const optim::Arena& arena : optimizer.arenas())
     facts.push_back({"states of the optimizer", fmt::format("{}", arena.states())});
@@ -111,10 +121,11 @@ DataParallel::Engine::Engine(nn::Module& model, optim::Optimizer& optimizer, Wor
       optimizer, ranks, shards_,
       parallel::StepExchangeOptions{.is_exact = options.mode == SumMode::lockstep,
                                     .is_early = !has_collective_layers_,
-                                    .norm_grain = options.clip_norm > 0 ? optim::norm_block : 0});
+                                    .norm_grain = needs_norm() ? optim::norm_block : 0});
   summary_ = std::make_unique<parallel::StepSummary>(optimizer.parameters().size(), model.buffers(),
                                                      ranks, shards_);
   share_rank_0_state(model);
+  if (ranks.rank() == 0) parallel::warn_of_slow_arithmetic(optimizer);
   if (options.capture) captured_ = captured_passes(shard_loss_);
   plan();
 }

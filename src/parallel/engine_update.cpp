@@ -47,11 +47,7 @@ StepReport DataParallel::Engine::update() {
   check_finite();
   StepReport report{.loss = summary_->loss(), .weight = summary_->weight()};
   in_step([&] {
-    const std::vector<bool> used = summary_->used();
-    if (is_weight_pending_ && report.weight != 0) optimizer_.scale_gradients(1 / report.weight);
-    if (options_.clip_norm > 0) report.gradient_norm = clip(used);
-    update_parameters(used);
-    summary_->install_buffers();
+    finish_step(report);
     report.step = ++steps;
     tail_time_ += Clock::now() - begin;
     choose_tail();
@@ -62,6 +58,29 @@ StepReport DataParallel::Engine::update() {
   record_trace(report);
   stragglers_->end_step(report);
   return report;
+}
+
+void DataParallel::Engine::finish_step(StepReport& report) {
+  const std::vector<bool> used = summary_->used();
+  report.loss_scale = loss_scale();
+  if (is_weight_pending_ && report.weight != 0) optimizer_.scale_gradients(1 / report.weight);
+  if (report.loss_scale != 1) optimizer_.scale_gradients(1 / report.loss_scale);
+  if (needs_norm()) report.gradient_norm = norm_of_gradients(used);
+  if (optim::LossScaler* const scaler = optimizer_.loss_scaler()) {
+    report.is_skipped = !std::isfinite(report.gradient_norm);
+    scaler->record(!report.is_skipped);
+  }
+  if (report.is_skipped) return skip_update();
+  if (options_.clip_norm > 0)
+    optim::clip_to_norm(optimizer_, options_.clip_norm, report.gradient_norm);
+  update_parameters(used);
+  summary_->install_buffers();
+}
+
+void DataParallel::Engine::skip_update() {
+  exchange_->end_step();
+  optimizer_.discard_gradients();
+  summary_->restore_buffers();
 }
 
 void DataParallel::Engine::check_finite() {
@@ -77,7 +96,7 @@ void DataParallel::Engine::check_finite() {
 
 // Each rank sums the squares of what it holds; nothing is added to them but zeros, so their bits
 // are those of one rank that sums all.
-double DataParallel::Engine::clip(const std::vector<bool>& used) {
+double DataParallel::Engine::norm_of_gradients(const std::vector<bool>& used) {
   wait_for_gradients();
   optim::NormBlocks blocks(optimizer_, used);
   exchange_->each_bucket([&](int arena, parallel::BucketExchange& exchange, int bucket) {
@@ -96,9 +115,7 @@ double DataParallel::Engine::clip(const std::vector<bool>& used) {
       });
     }
   }
-  const double norm = blocks.norm();
-  optim::clip_to_norm(optimizer_, options_.clip_norm, norm);
-  return norm;
+  return blocks.norm();
 }
 
 // Each bucket, or slice of one, is updated as soon as its sum is there, while it is warm in the
@@ -170,7 +187,7 @@ State DataParallel::Engine::gradients() {
       });
     }
   });
-  const double scale = is_weight_pending_ ? 1 / summary_->weight() : 1;
+  const double scale = 1 / (loss_scale() * (is_weight_pending_ ? summary_->weight() : 1));
   State copies;
   for (const auto& [name, parameter] : optimizer_.parameters()) {
     if (!parameter.requires_grad()) continue;

@@ -66,7 +66,7 @@ void StepSummary::begin_step() {
 
 void StepSummary::begin_shard() {
   std::fill_n(values(), count_, 0.0);
-  write(buffers_, start_.data());
+  restore_buffers();
 }
 
 void StepSummary::record_loss(double loss, double weight) {
@@ -123,12 +123,11 @@ std::vector<RankTimes> StepSummary::times() const {
   return times;
 }
 
+void StepSummary::restore_buffers() { write(buffers_, start_.data()); }
+
 void StepSummary::install_buffers() {
   if (start_.empty()) return;
-  if (weight() == 0) {
-    write(buffers_, start_.data());
-    return;
-  }
+  if (weight() == 0) return restore_buffers();
   double* const means = values() + first_buffer();
   for (std::size_t i = 0; i < start_.size(); ++i) means[i] /= weight();
   write(buffers_, means);

@@ -41,6 +41,8 @@ class StepSummary {
   std::vector<RankTimes> times() const;
   // Writes the weighted mean of all shards' buffers into the buffers.
   void install_buffers();
+  // Writes into them what they were at the step's start.
+  void restore_buffers();
 
  private:
   static constexpr std::size_t first_used = 2;

@@ -144,11 +144,12 @@ struct SyncedBatchNorm {
 
   static Tensor slope(const Saved& kept, const Tensor& g, const Tensor& of_g,
                       const Tensor& of_product) {
-    const Tensor& x = kept[0].tensor();
+    const DType dtype = kept[1].tensor().dtype();  // of the arithmetic
+    const Tensor x = cast(kept[0].tensor(), dtype);
     const Tensor deviation = kept[3].tensor();
     const double share = 1 / std::max(1.0, kept[4].tensor().item());
     const auto as_x = [&](const Tensor& values) {
-      Tensor converted = empty(values.shape(), {.dtype = x.dtype(), .device = x.device()});
+      Tensor converted = empty(values.shape(), {.dtype = dtype, .device = x.device()});
       copy_elements(values, converted);
       return converted;
     };
@@ -156,7 +157,8 @@ struct SyncedBatchNorm {
     const Tensor bend = as_x(mul(mul(of_product, share), deviation));
     const Tensor centred = sub(x, as_x(kept[2].tensor()));
     const Tensor factor = mul(kept[1].tensor(), as_x(deviation));
-    return mul(sub(sub(g, mean_of_g), mul(centred, bend)), factor);
+    const Tensor result = mul(sub(sub(cast(g, dtype), mean_of_g), mul(centred, bend)), factor);
+    return cast(result, kept[0].tensor().dtype());
   }
 };
 
@@ -210,7 +212,8 @@ Tensor SyncBatchNorm::forward(const Tensor& x) {
                          std::to_string(channels) + "]",
                      "give x an axis of samples in front and the layer's channels at the end"};
   });
-  check<DTypeError>(x.dtype() == weight_.dtype(), [&] {
+  const bool is_wide_enough = weight_.dtype() == DType::f32 && is_half_precision(x.dtype());
+  check<DTypeError>(x.dtype() == weight_.dtype() || is_wide_enough, [&] {
     return Complaint{"SyncBatchNorm: x is " + std::string(name_of(x.dtype())) + ", the layer " +
                          std::string(name_of(weight_.dtype())),
                      "cast x, or make the layer with that dtype"};

@@ -93,6 +93,8 @@ class Trainer::Run {
     ranks_.gather_optimizer_state();
     auto configuration = parallel::configuration_of(world_, options_.parallel);
     configuration["batches an epoch"] = std::to_string(train_.batches());
+    if (const auto dtype = optimizer_.half_precision())
+      configuration["computes in"] = name_of(*dtype);
     const data::Cursor cursor = train_.cursor();
     return {.model = model_.state(),
             .optimizer = optimizer_.state(),

@@ -20,7 +20,8 @@ using Matrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowM
 
 struct Case {
   DType dtype = DType::f32;
-  std::int64_t batch = 0;  // 0: no batch axis
+  DType out_dtype = dtype, bias_dtype = dtype;  // f32 beside halves
+  std::int64_t batch = 0;                       // 0: no batch axis
   std::int64_t rows = 3, columns = 4, depth = 5;
   bool is_a_turned = false, is_b_turned = false, is_out_turned = false;
   Activation activation = Activation::none;
@@ -31,18 +32,19 @@ struct Case {
 };
 
 std::ostream& operator<<(std::ostream& out, const Case& c) {
-  return out << name_of(c.dtype) << " batch " << c.batch << " [" << c.rows << ", " << c.depth
+  return out << name_of(c.dtype) << " to " << name_of(c.out_dtype) << ", bias "
+             << name_of(c.bias_dtype) << " batch " << c.batch << " [" << c.rows << ", " << c.depth
              << "] [" << c.depth << ", " << c.columns << "] turned " << c.is_a_turned
              << c.is_b_turned << c.is_out_turned << " activation " << static_cast<int>(c.activation)
              << " bias " << c.has_bias << " write " << static_cast<int>(c.write) << " threads "
              << c.threads << " gap " << c.gap;
 }
 
-Array matrix(const Case& c, std::int64_t rows, std::int64_t columns, bool is_turned) {
+Array matrix(const Case& c, DType dtype, std::int64_t rows, std::int64_t columns, bool is_turned) {
   const Shape sizes = c.batch > 0 ? Shape{c.batch, rows, columns} : Shape{rows, columns};
   Layout layout{.gap = c.gap};
   if (is_turned) layout.order = c.batch > 0 ? std::vector<int>{0, 2, 1} : std::vector<int>{1, 0};
-  return Array(c.dtype, sizes, layout);
+  return Array(dtype, sizes, layout);
 }
 
 double activated(Activation activation, double x) {
@@ -92,9 +94,10 @@ INSTANTIATE_TEST_SUITE_P(Backends, Gemm, testing::all_kernels, testing::name_of)
 void check(const Case& c, std::mt19937& random) {
   SCOPED_TRACE(::testing::Message() << c);
   core::use_threads(c.threads);
-  Array a = matrix(c, c.rows, c.depth, c.is_a_turned),
-        b = matrix(c, c.depth, c.columns, c.is_b_turned);
-  Array out = matrix(c, c.rows, c.columns, c.is_out_turned), bias(c.dtype, {c.columns});
+  Array a = matrix(c, c.dtype, c.rows, c.depth, c.is_a_turned),
+        b = matrix(c, c.dtype, c.depth, c.columns, c.is_b_turned);
+  Array out = matrix(c, c.out_dtype, c.rows, c.columns, c.is_out_turned),
+        bias(c.bias_dtype, {c.columns});
   for (Array* array : {&a, &b, &out, &bias}) array->fill_random(random, -1, 1);
   const std::vector<double> want = expected(c, a, b, bias, out);
   GemmCall call{.write = c.write,
@@ -106,7 +109,8 @@ void check(const Case& c, std::mt19937& random) {
   Gemm::backend().gemm(call, core::current_stream({}));
   for (std::int64_t i = 0; i < out.count(); ++i) {
     const double wanted = want[static_cast<std::size_t>(i)];
-    ASSERT_NEAR(out.at(i), wanted, testing::tolerance(c.dtype, c.depth, wanted)) << "element " << i;
+    ASSERT_NEAR(out.at(i), wanted, testing::tolerance(c.out_dtype, c.depth, wanted))
+        << "element " << i;
   }
 }
 
@@ -118,6 +122,9 @@ Case random_case(std::mt19937& random) {
   Case c;
   c.dtype = std::initializer_list<DType>{DType::f64, DType::f32, DType::bf16, DType::f16}
                 .begin()[pick(random, {0, 1, 1, 2, 2, 3})];
+  const bool is_half = is_half_precision(c.dtype);
+  c.out_dtype = is_half && pick(random, {0, 0, 1}) == 1 ? DType::f32 : c.dtype;
+  c.bias_dtype = is_half && pick(random, {0, 1}) == 1 ? DType::f32 : c.dtype;
   c.batch = pick(random, {0, 0, 1, 3});
   c.rows = pick(random, {0, 1, 2, 5, 11, 12, 13, 31, 64, 100});
   c.columns = pick(random, {0, 1, 3, 10, 15, 16, 17, 32, 33, 64, 100});

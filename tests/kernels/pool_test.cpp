@@ -92,6 +92,14 @@ INSTANTIATE_TEST_SUITE_P(Backends, Pooling, testing::all_kernels, testing::name_
 
 void run(const PoolCall& call) { Pooling::backend().pool(call, core::current_stream({})); }
 
+// Sums are f32 at least; a half is the result of one rounding.
+void expect_near(double got, double want, DType dtype) {
+  double step = 0;
+  if (dtype == DType::bf16) step = 0x1p-8;
+  if (dtype == DType::f16) step = 0x1p-11;
+  ASSERT_NEAR(got, want, 1e-5 + step * std::abs(want));
+}
+
 void check_max(Arrays& a) {
   std::vector<double> best(static_cast<std::size_t>(a.y.count()), -HUGE_VAL);
   std::vector<std::int64_t> plane(best.size(), -1), source(best.size(), -1);
@@ -118,7 +126,7 @@ void check_max(Arrays& a) {
   backward.x = dx.view();
   run(backward);
   for (std::int64_t i = 0; i < dx.count(); ++i)
-    ASSERT_NEAR(dx.at(i), want[static_cast<std::size_t>(i)], 1e-5) << i;
+    expect_near(dx.at(i), want[static_cast<std::size_t>(i)], a.c.dtype);
 }
 
 void check_average(Arrays& a) {
@@ -140,12 +148,12 @@ void check_average(Arrays& a) {
   });
   run(a.call(Pass::value));
   for (std::int64_t i = 0; i < a.y.count(); ++i)
-    ASSERT_NEAR(a.y.at(i), value[static_cast<std::size_t>(i)], 1e-5) << i;
+    expect_near(a.y.at(i), value[static_cast<std::size_t>(i)], a.c.dtype);
   PoolCall backward = a.call(Pass::slope);
   backward.x = dx.view();
   run(backward);
   for (std::int64_t i = 0; i < dx.count(); ++i)
-    ASSERT_NEAR(dx.at(i), slope[static_cast<std::size_t>(i)], 1e-5) << i;
+    expect_near(dx.at(i), slope[static_cast<std::size_t>(i)], a.c.dtype);
 }
 
 int pick(std::mt19937& random, std::initializer_list<int> choices) {
@@ -156,7 +164,8 @@ Case random_case(std::mt19937& random) {
   for (;;) {
     Case c;
     c.op = pick(random, {0, 1}) == 0 ? PoolOp::max : PoolOp::average;
-    c.dtype = pick(random, {0, 1, 1}) == 0 ? DType::f64 : DType::f32;
+    c.dtype = std::initializer_list<DType>{DType::f64, DType::f32, DType::bf16, DType::f16}
+                  .begin()[pick(random, {0, 1, 1, 2, 2, 3})];
     c.images = pick(random, {0, 1, 3});
     c.height = pick(random, {1, 2, 4, 5, 7, 8});
     c.width = pick(random, {1, 2, 4, 6, 7, 9});
@@ -178,7 +187,7 @@ Case random_case(std::mt19937& random) {
 }
 
 TEST_P(Pooling, AgreesWithItsDefinitionOnRandomShapes) {
-  for (int i = 0; i < 300; ++i) {
+  for (int i = 0; i < 500; ++i) {
     Arrays arrays(random_case(random_), random_);
     SCOPED_TRACE(::testing::Message() << arrays.c);
     core::use_threads(1 + i % 3);
@@ -188,7 +197,7 @@ TEST_P(Pooling, AgreesWithItsDefinitionOnRandomShapes) {
 }
 
 TEST_P(Pooling, LetsTheFirstNanWin) {
-  for (const DType dtype : {DType::f32, DType::f64}) {
+  for (const DType dtype : {DType::f32, DType::f64, DType::bf16, DType::f16}) {
     for (const std::int64_t channels : {1, 16, 21}) {
       Arrays arrays({.dtype = dtype, .images = 1, .channels = channels}, random_);
       arrays.x.set(channels, std::nan(""));            // plane offset 1

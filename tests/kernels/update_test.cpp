@@ -140,6 +140,30 @@ TEST_P(Update, BitsDoNotDependOnCutAlignmentThreadsOrClaimsExact) {
   core::use_threads(1);
 }
 
+// The bits are those of a copy, so that it does not matter who made a shadow.
+TEST_P(Update, WritesTheShadowThatACopyWouldBeExact) {
+  const UpdateScalars s{
+      .learning_rate = 0.01, .momentum = 0.9, .beta1 = 0.9, .beta2 = 0.99, .epsilon = 1e-8};
+  std::mt19937 generator(5);
+  for (const DType dtype : {DType::bf16, DType::f16}) {
+    for (std::size_t rule = 0; rule < math::Updates::size; ++rule) {
+      for (const std::int64_t count : {1, 15, 16, 2049, 100001}) {
+        State state(DType::f32, count, 3, generator);
+        state.gradient.set(count / 2, std::nan(""));
+        Array shadow(dtype, {count}, {.offset = 1}), copied(dtype, {count});
+        UpdateCall call = state.call(static_cast<OpId>(rule), s);
+        call.shadow = shadow.view().data;
+        call.shadow_dtype = dtype;
+        call.claims_gradient = count == 2049;
+        run(call);
+        backend().copy({.in = state.parameter.view(), .out = copied.view()},
+                       core::current_stream({}));
+        EXPECT_EQ(shadow.bytes(), copied.bytes()) << name_of(dtype) << " " << count;
+      }
+    }
+  }
+}
+
 TEST_P(Update, NanInTheGradientReachesTheParameter) {
   std::mt19937 generator(4);
   const UpdateScalars s{

@@ -77,11 +77,11 @@ Dense convolved(const std::vector<Dense>& in, const Conv2dOptions& options) {
   return y;
 }
 
-OpCase conv_case(const char* name, const Conv2dOptions& options, bool has_bias,
+OpCase conv_case(const char* name, const Conv2dOptions& options, Bias bias,
                  const std::vector<Shape>& images, const Shape& kernel) {
   const auto of = [=](const Shape& x, const Shape& weight) {
     Arguments all = {{x}, {weight}};
-    if (has_bias) all.push_back({{weight[0]}});
+    if (bias != Bias::none) all.push_back({{weight[0]}, Kind::real, -2, 2, bias == Bias::f32});
     return all;
   };
   OpCase row = {
@@ -89,7 +89,7 @@ OpCase conv_case(const char* name, const Conv2dOptions& options, bool has_bias,
       .op = "conv2d",
       .call =
           [=](const Tensors& in) {
-            return conv2d(in[0], in[1], has_bias ? in[2] : Tensor(), options);
+            return conv2d(in[0], in[1], bias != Bias::none ? in[2] : Tensor(), options);
           },
       .reference = [=](const std::vector<Dense>& in) { return convolved(in, options); },
       .inputs = {},
@@ -226,36 +226,40 @@ OpCase pad_case(const char* name, const Pad2dOptions& options) {
 
 std::vector<OpCase> conv_cases() {
   std::vector<OpCase> all = {
-      conv_case("conv2d", {}, true, {{1, 3, 3, 2}, {2, 5, 4, 2}}, {3, 3, 2, 2}),
-      conv_case("conv2d_one_element", {}, true, {{1, 1, 1, 1}}, {1, 1, 1, 1}),
-      conv_case("conv2d_padded", {.padding = 1}, false, {{2, 4, 5, 3}, {1, 1, 1, 3}}, {4, 3, 3, 3}),
-      conv_case("conv2d_unevenly_padded", {.stride = 2, .padding = {{0, 2}, {1, 0}}}, true,
+      conv_case("conv2d", {}, Bias::alike, {{1, 3, 3, 2}, {2, 5, 4, 2}}, {3, 3, 2, 2}),
+      conv_case("conv2d_one_element", {}, Bias::alike, {{1, 1, 1, 1}}, {1, 1, 1, 1}),
+      conv_case("conv2d_padded", {.padding = 1}, Bias::none, {{2, 4, 5, 3}, {1, 1, 1, 3}},
+                {4, 3, 3, 3}),
+      conv_case("conv2d_unevenly_padded", {.stride = 2, .padding = {{0, 2}, {1, 0}}}, Bias::alike,
                 {{2, 4, 5, 3}}, {4, 3, 2, 3}),
-      conv_case("conv2d_strided", {.stride = {2, 3}, .padding = {1, 0}}, true, {{2, 6, 7, 2}},
-                {3, 3, 2, 2}),
-      conv_case("conv2d_relu", {.padding = 1, .activation = Activation::relu}, true, {{2, 4, 4, 1}},
-                {16, 3, 3, 1}),
-      conv_case("conv2d_gelu", {.activation = Activation::gelu}, true, {{2, 4, 4, 2}},
+      conv_case("conv2d_strided", {.stride = {2, 3}, .padding = {1, 0}}, Bias::alike,
+                {{2, 6, 7, 2}}, {3, 3, 2, 2}),
+      conv_case("conv2d_relu", {.padding = 1, .activation = Activation::relu}, Bias::alike,
+                {{2, 4, 4, 1}}, {16, 3, 3, 1}),
+      conv_case("conv2d_relu_of_f32_bias", {.padding = 1, .activation = Activation::relu},
+                Bias::f32, {{2, 4, 4, 1}}, {16, 3, 3, 1}),
+      conv_case("conv2d_gelu", {.activation = Activation::gelu}, Bias::alike, {{2, 4, 4, 2}},
                 {3, 2, 2, 2}),
-      conv_case("conv2d_tanh", {.activation = Activation::tanh}, false, {{2, 4, 4, 2}},
+      conv_case("conv2d_tanh", {.activation = Activation::tanh}, Bias::none, {{2, 4, 4, 2}},
                 {3, 2, 2, 2}),
-      conv_case("conv2d_sigmoid", {.activation = Activation::sigmoid}, true, {{2, 4, 4, 2}},
+      conv_case("conv2d_sigmoid", {.activation = Activation::sigmoid}, Bias::alike, {{2, 4, 4, 2}},
                 {3, 2, 2, 2}),
   };
   const std::vector<OpCase> forms = {
-      conv_case("conv2d_depthwise", {.padding = 1, .groups = 3}, true, {{2, 4, 5, 3}, {1, 3, 3, 3}},
-                {3, 3, 3, 1}),
+      conv_case("conv2d_depthwise", {.padding = 1, .groups = 3}, Bias::alike,
+                {{2, 4, 5, 3}, {1, 3, 3, 3}}, {3, 3, 3, 1}),
       conv_case("conv2d_depthwise_strided",
-                {.stride = {2, 1}, .padding = {{0, 1}, {1, 0}}, .groups = 35}, false,
+                {.stride = {2, 1}, .padding = {{0, 1}, {1, 0}}, .groups = 35}, Bias::none,
                 {{3, 5, 4, 35}}, {35, 2, 3, 1}),
-      conv_case("conv2d_depthwise_tanh", {.groups = 17, .activation = Activation::tanh}, true,
-                {{2, 4, 4, 17}}, {17, 2, 2, 1}),
-      conv_case("conv2d_depthwise_multiplied", {.groups = 3}, true, {{2, 4, 4, 3}}, {6, 2, 2, 1}),
-      conv_case("conv2d_grouped", {.padding = 1, .groups = 2, .activation = Activation::relu}, true,
-                {{2, 4, 4, 6}}, {4, 3, 3, 3}),
-      conv_case("conv2d_dilated", {.padding = {{2, 1}, {2, 0}}, .dilation = {2, 3}}, true,
+      conv_case("conv2d_depthwise_tanh", {.groups = 17, .activation = Activation::tanh},
+                Bias::alike, {{2, 4, 4, 17}}, {17, 2, 2, 1}),
+      conv_case("conv2d_depthwise_multiplied", {.groups = 3}, Bias::alike, {{2, 4, 4, 3}},
+                {6, 2, 2, 1}),
+      conv_case("conv2d_grouped", {.padding = 1, .groups = 2, .activation = Activation::relu},
+                Bias::alike, {{2, 4, 4, 6}}, {4, 3, 3, 3}),
+      conv_case("conv2d_dilated", {.padding = {{2, 1}, {2, 0}}, .dilation = {2, 3}}, Bias::alike,
                 {{2, 5, 6, 2}}, {3, 3, 2, 2}),
-      conv_case("conv2d_dilated_depthwise", {.padding = 2, .dilation = 2, .groups = 4}, false,
+      conv_case("conv2d_dilated_depthwise", {.padding = 2, .dilation = 2, .groups = 4}, Bias::none,
                 {{1, 5, 4, 4}}, {4, 3, 3, 1}),
       conv_transpose_case("conv_transpose2d", {}, true, {{1, 1, 1, 2}, {2, 3, 4, 2}}, {2, 3, 2, 3}),
       conv_transpose_case("conv_transpose2d_strided", {.stride = 2, .padding = {{0, 0}, {1, 1}}},
@@ -280,7 +284,6 @@ std::vector<OpCase> conv_cases() {
       false));
   all.push_back(pad_case("pad2d", {.before = {1, 2}, .after = {0, 3}}));
   all.push_back(pad_case("pad2d_of_a_value", {.before = 0, .after = {1, 0}, .value = -1.5}));
-  for (OpCase& row : all) row.takes_halves = false;
   return all;
 }
 

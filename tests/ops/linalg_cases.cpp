@@ -72,10 +72,10 @@ double activated(Activation activation, double x) {
   return x;
 }
 
-OpCase linear_case(const char* name, Activation activation, bool has_bias) {
+OpCase linear_case(const char* name, Activation activation, Bias bias) {
   const auto of = [=](Shape x, std::int64_t out) {
     Arguments all = {{x}, {{out, x[x.rank() - 1]}}};
-    if (has_bias) all.push_back({{out}});
+    if (bias != Bias::none) all.push_back({{out}, Kind::real, -2, 2, bias == Bias::f32});
     return all;
   };
   const auto reference = [=](const std::vector<Dense>& in) {
@@ -86,7 +86,7 @@ OpCase linear_case(const char* name, Activation activation, bool has_bias) {
     Dense y(shape);
     for (std::int64_t i = 0; i < y.size(); ++i) {
       const std::int64_t row = i / weight.shape[0], column = i % weight.shape[0];
-      double sum = has_bias ? in[2][column] : 0;
+      double sum = bias != Bias::none ? in[2][column] : 0;
       for (std::int64_t k = 0; k < weight.shape[1]; ++k) {
         sum += x[row * weight.shape[1] + k] * weight[column * weight.shape[1] + k];
       }
@@ -98,7 +98,7 @@ OpCase linear_case(const char* name, Activation activation, bool has_bias) {
           .op = "linear",
           .call =
               [=](const Tensors& in) {
-                return linear(in[0], in[1], has_bias ? in[2] : Tensor(), activation);
+                return linear(in[0], in[1], bias != Bias::none ? in[2] : Tensor(), activation);
               },
           .reference = reference,
           .inputs = {of({3, 4}, 5), of({1, 1}, 1), of({2, 3, 4}, 2), of({4}, 3), of({33, 17}, 19)},
@@ -143,16 +143,15 @@ std::vector<OpCase> linalg_cases() {
   deep_case.empty = of({2, 0, 2}, {2, 0});
   deep_case.random = {};
   deep_case.hides_nan = true;
-  std::vector<OpCase> all = {matmul_case,
-                             deep_case,
-                             linear_case("linear", Activation::none, true),
-                             linear_case("linear_without_bias", Activation::none, false),
-                             linear_case("linear_relu", Activation::relu, true),
-                             linear_case("linear_gelu", Activation::gelu, true),
-                             linear_case("linear_tanh", Activation::tanh, true),
-                             linear_case("linear_sigmoid", Activation::sigmoid, false)};
-  for (OpCase& row : all) row.takes_halves = false;
-  return all;
+  return {matmul_case,
+          deep_case,
+          linear_case("linear", Activation::none, Bias::alike),
+          linear_case("linear_without_bias", Activation::none, Bias::none),
+          linear_case("linear_relu", Activation::relu, Bias::alike),
+          linear_case("linear_relu_of_f32_bias", Activation::relu, Bias::f32),
+          linear_case("linear_gelu", Activation::gelu, Bias::alike),
+          linear_case("linear_tanh", Activation::tanh, Bias::alike),
+          linear_case("linear_sigmoid", Activation::sigmoid, Bias::none)};
 }
 
 }  // namespace lockstep::testing

@@ -32,14 +32,14 @@ Dense normalised(const std::vector<Dense>& in, const BatchNormOptions& options) 
   return y;
 }
 
-OpCase batch_norm_case(const char* name, const BatchNormOptions& options) {
-  const auto of = [](const Shape& x) {
+OpCase batch_norm_case(const char* name, const BatchNormOptions& options, bool is_f32 = false) {
+  const auto of = [=](const Shape& x) {
     const Shape channels = {x[x.rank() - 1]};
     return Arguments{{x},
-                     {channels, Kind::real, 0.5, 2},
-                     {channels},
-                     {channels, Kind::constant, -1, 1},
-                     {channels, Kind::constant, 0.5, 2}};
+                     {channels, Kind::real, 0.5, 2, is_f32},
+                     {channels, Kind::real, -2, 2, is_f32},
+                     {channels, Kind::constant, -1, 1, is_f32},
+                     {channels, Kind::constant, 0.5, 2, is_f32}};
   };
   return {.name = name,
           .op = "batch_norm",
@@ -111,7 +111,9 @@ std::vector<OpCase> norm_cases() {
           layer_norm_case("layer_norm_plain", false),
           batch_norm_case("batch_norm", {.epsilon = 1e-3}),
           batch_norm_case("batch_norm_relu", {.relu = true, .epsilon = 1e-3}),
+          batch_norm_case("batch_norm_of_f32", {.relu = true, .epsilon = 1e-3}, true),
           batch_norm_case("batch_norm_evaluation", {.training = false}),
+          batch_norm_case("batch_norm_evaluation_of_f32", {.training = false}, true),
           batch_norm_case("batch_norm_evaluation_relu", {.training = false, .relu = true})};
 }
 

@@ -46,6 +46,12 @@ Dense dense(const Tensor& x) {
   return out;
 }
 
+// What the argument is where the others are of `dtype`.
+DType dtype_of(const Argument& argument, DType dtype) {
+  if (argument.kind == Kind::index) return DType::i64;
+  return argument.is_f32_beside_halves && is_half_precision(dtype) ? DType::f32 : dtype;
+}
+
 Tensor made(const Argument& argument, DType dtype, std::mt19937& generator) {
   std::vector<double> values(static_cast<std::size_t>(argument.shape.elements()));
   const bool is_index = argument.kind == Kind::index;
@@ -55,7 +61,7 @@ Tensor made(const Argument& argument, DType dtype, std::mt19937& generator) {
     // Rounded to f32 first, so that f32 and f64 tests see the same values.
     value = is_index ? std::floor(value) : static_cast<double>(static_cast<float>(value));
   }
-  return tensor(values, argument.shape, {.dtype = is_index ? DType::i64 : dtype});
+  return tensor(values, argument.shape, {.dtype = dtype_of(argument, dtype)});
 }
 
 Tensors made(const Arguments& arguments, DType dtype, std::uint32_t from = seed) {
@@ -90,7 +96,7 @@ struct Setting {
 Outcome outcome(const OpCase& row, const Arguments& arguments, const Setting& setting = {}) {
   Tensors leaves = made(arguments, setting.rounding, setting.from);
   for (std::size_t i = 0; i < leaves.size(); ++i) {
-    if (arguments[i].kind != Kind::index) leaves[i] = copied(leaves[i], setting.dtype);
+    leaves[i] = copied(leaves[i], dtype_of(arguments[i], setting.dtype));
     leaves[i] = laid_out(leaves[i], setting.layout);
     if (has_gradient_for(row, arguments[i])) require_grad(leaves[i]);
   }
@@ -324,7 +330,7 @@ TEST_P(OpTable, ComputesInHalfPrecision) {
       const Outcome exact = outcome(row, arguments, {.rounding = dtype});
       for (std::size_t i = 0; i < half.gradients.size(); ++i) {
         if (!half.gradients[i]) continue;
-        EXPECT_EQ(half.gradients[i].dtype(), dtype);
+        EXPECT_EQ(half.gradients[i].dtype(), dtype_of(arguments[i], dtype));
         expect_near(dense(half.gradients[i]), dense(exact.gradients[i]), 16 * step, "gradient");
       }
       if (HasFatalFailure()) return;

@@ -6,6 +6,8 @@
 #include <mutex>
 #include <set>
 
+#include "lockstep/autograd/backward.h"
+#include "lockstep/autograd/parameter.h"
 #include "lockstep/base/error.h"
 #include "lockstep/nn/activation.h"
 #include "lockstep/nn/conv.h"
@@ -17,6 +19,7 @@
 #include "lockstep/optim/sgd.h"
 #include "lockstep/parallel/data_parallel.h"
 #include "lockstep/tensor/create.h"
+#include "lockstep/tensor/views.h"
 #include "tests/support/failure.h"
 #include "tests/support/thread_world.h"
 #include "tests/support/training_run.h"
@@ -121,6 +124,28 @@ TEST(SyncBatchNorm, TakesImagesAndEvaluatesWithTheRunningMoments) {
     shared.eval();
     EXPECT_THAT(shared(images).to_vector<double>(),
                 Pointwise(DoubleNear(1e-5), alone(images).to_vector<double>()));
+  });
+}
+
+// Beside f32 parameters. Values below 4, rounded once.
+TEST(SyncBatchNorm, TakesHalves) {
+  on_ranks(1, [](World& world) {
+    const core::RandomScope keys(3, 0, 0);
+    const Tensor x = normal({2, 3, 3, 4});
+    const Tensor g = normal({2, 3, 3, 4});
+    std::vector<std::vector<double>> values, gradients;
+    for (const DType dtype : {DType::bf16, DType::f32}) {
+      // The same numbers in both.
+      const Tensor in = require_grad(copied(copied(x, DType::bf16), dtype));
+      SyncBatchNorm norm(4, world);
+      const Tensor y = norm(in);
+      EXPECT_EQ(y.dtype(), dtype);
+      backward(y, copied(copied(g, DType::bf16), dtype));
+      values.push_back(y.to_vector<double>());
+      gradients.push_back(gradient(in).to_vector<double>());
+    }
+    EXPECT_THAT(values[0], Pointwise(DoubleNear(4 * 0x1p-8), values[1]));
+    EXPECT_THAT(gradients[0], Pointwise(DoubleNear(4 * 0x1p-8), gradients[1]));
   });
 }
 

@@ -65,11 +65,11 @@ TEST(BenchTrain, ReplacesAnOldJsonFile) {
 
 TEST(BenchTrain, HasExactlyTheSameLossesOnOneAndTwoRanks) {
   const Scratch scratch;
-  for (const std::string workload : {"mlp", "cnn"}) {
+  for (const std::string workload : {"mlp", "cnn", "mlp --dtype bf16"}) {
     std::string command = "env LOCKSTEP_SHARDS=2 ";
     command.append(bench).append(" --workload ").append(workload);
     command.append(" --batch 13 --steps 4 --warmup 0 --losses ");
-    const auto one = scratch / (workload + "1"), two = scratch / (workload + "2");
+    const auto one = scratch / "one", two = scratch / "two";
     ASSERT_EQ(run_command(command + one.string()).exit_code, 0);
     ASSERT_EQ(run_on_ranks(2, command + two.string()).exit_code, 0);
     EXPECT_EQ(losses_of(one), losses_of(two));
@@ -85,6 +85,15 @@ TEST(BenchTrain, TrainsRanksOnTheirOwnWithSolo) {
   const auto entry = nlohmann::json::parse(text_of(json))["benchmarks"][0];
   EXPECT_EQ(entry["name"], "train/mlp/f32/lockstep/solo");
   EXPECT_LT(entry["wait_ms"], 0.1);
+}
+
+TEST(BenchTrain, ComputesInHalfPrecision) {
+  const Scratch scratch;
+  const std::string json = scratch / "train.json";
+  const Outcome outcome = run_command(quick + " --dtype bf16 --json " + json);
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  const auto entry = nlohmann::json::parse(text_of(json))["benchmarks"][0];
+  EXPECT_EQ(entry["name"], "train/mlp/bf16/lockstep/data_parallel");
 }
 
 TEST(BenchTrain, WritesWeightsAndBatchesForItsTwin) {
@@ -110,7 +119,7 @@ TEST(BenchTrain, WritesWeightsAndBatchesForItsTwin) {
 TEST(BenchTrain, RefusesMistakesWithExitCode2) {
   const std::pair<const char*, const char*> mistakes[] = {
       {" --workload lenet", "--workload lenet is not known"},
-      {" --dtype bf16", "--dtype bf16 is not known"},
+      {" --dtype f64", "--dtype f64 is not known"},
       {" --steps 0", "--steps 0 is not a whole number of at least 1"},
       {" --batch 0", "--batch 0 is not a whole number of at least 1"},
       {" --warm-up 3", "did you mean --warmup?"},

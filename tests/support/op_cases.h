@@ -47,7 +47,10 @@ struct Argument {
   Shape shape;
   Kind kind = Kind::real;
   double low = -2, high = 2;
+  bool is_f32_beside_halves = false;
 };
+// Of a layer: none, of the other arguments' dtype, or f32 beside halves.
+enum class Bias { none, alike, f32 };
 using Arguments = std::vector<Argument>;
 using Tensors = std::vector<Tensor>;
 

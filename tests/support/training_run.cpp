@@ -76,7 +76,9 @@ std::uint64_t fingerprint_after(World& world, const TrainingRun& run) {
 
 std::uint64_t fingerprint_after(World& world, const TrainingRun& run, const Stage& stage) {
   const auto model = model_for(run.model, run.has_dropout);
+  model->compute_in(run.compute);
   optim::Sgd sgd(model->parameters(), {.lr = 0.05, .momentum = 0.9});
+  if (sgd.loss_scaler() != nullptr) sgd.scale_losses(run.loss_scale);
   DataParallel ranks(*model, sgd, world, run.options);
   if (stage.first > 0) {
     parallel::Checkpoint saved{model->state(), sgd.state(), {}, {}};

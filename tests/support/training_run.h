@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "lockstep/nn/module.h"
+#include "lockstep/optim/loss_scaler.h"
 #include "lockstep/parallel/data_parallel.h"
 
 namespace lockstep::tests {
@@ -35,6 +36,8 @@ struct TrainingRun {
   std::int64_t batch = 10;      // not a multiple of the shards: they are uneven
   std::int64_t last_batch = 3;  // of every fifth step: with four shards one is empty
   bool has_dropout = true;
+  DType compute = DType::f32;  // what layers compute in, and the loss scale where that is f16
+  optim::LossScalerOptions loss_scale = {};
   // The equal shards whose samples change places.
   std::pair<int, int> exchanged = {0, 0};
   DataParallelOptions options = {.seed = 5, .bucket_bytes = 600};

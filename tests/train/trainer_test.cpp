@@ -34,8 +34,9 @@ constexpr std::int64_t batch = 24;  // the last one of an epoch is short
 
 // A whole training run on this rank; the values of all parameters go to `weights`.
 TrainerReport train_blobs(World& world, const TrainerOptions& options,
-                          std::vector<float>* weights = nullptr) {
+                          std::vector<float>* weights = nullptr, DType compute = DType::f32) {
   nn::Sequential model = small_model();
+  model.compute_in(compute);
   optim::Sgd sgd(model.parameters(), {.lr = 0.05, .momentum = 0.9});
   data::Loader train(blobs(train_samples, 1), {.batch = batch, .seed = 3}, world.shards());
   data::Loader test(blobs(100, 2), {.batch = 40, .shuffle = false}, world.shards());
@@ -143,6 +144,26 @@ TEST(Trainer, NamesEveryDifferenceWhereAResumeMustBeExact) {
   }
   resume(false);
   EXPECT_EQ(parallel::latest_checkpoint(scratch / "run/last")->filename(), "step-18");
+}
+
+TEST(Trainer, NamesThePrecisionWhereAResumeMustBeExact) {
+  const Scratch scratch;
+  const auto run = [&](DType compute, std::int64_t epochs) {
+    on_ranks(1, [&](World& world) {
+      train_blobs(
+          world,
+          {.epochs = epochs, .folder = scratch / "run", .resume = epochs > 1, .is_exact = true},
+          nullptr, compute);
+    });
+  };
+  run(DType::bf16, 1);
+  run(DType::bf16, 2);
+  try {
+    run(DType::f32, 3);
+    FAIL();
+  } catch (const UsageError& failure) {
+    EXPECT_THAT(failure.what(), HasSubstr("computes in: bf16 when it was saved"));
+  }
 }
 
 TEST(Trainer, StopsAtALossThatIsNotANumberAndKeepsTheLastCheckpoint) {

@@ -20,6 +20,9 @@ constexpr std::size_t size_of(DType dtype) {
   return sizes[static_cast<std::size_t>(dtype)];
 }
 constexpr bool is_floating(DType dtype) { return dtype <= DType::bf16; }
+constexpr bool is_half_precision(DType dtype) {
+  return dtype == DType::f16 || dtype == DType::bf16;
+}
 
 // "f32", "i64", "bool" ...
 constexpr std::string_view name_of(DType dtype) {

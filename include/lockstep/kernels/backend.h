@@ -11,6 +11,10 @@ namespace lockstep::kernels {
 class Backend {
  public:
   virtual ~Backend() = default;
+  // Whether the device itself multiplies matrices of this dtype; else they are widened to f32
+  // first.
+  virtual bool multiplies(DType dtype) const = 0;
+
   virtual void pointwise(const PointwiseCall&, core::Stream&) = 0;
   virtual void rows(const RowsCall&, core::Stream&) = 0;
   virtual void reduce(const ReduceCall&, core::Stream&) = 0;

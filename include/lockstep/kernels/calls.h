@@ -170,7 +170,8 @@ struct UpdateScalars {
   bool nesterov = false;
 };
 // One pass over a flat range: parameter -= rule(gradient * gradient_scale, state). States are zero
-// at the start. Rules: kernels/math/update.h. All contiguous, of one dtype (f32 or f64).
+// at the start. Rules: kernels/math/update.h. All contiguous, of one dtype (f32 or f64). The
+// parameters of f32 are written a second time to `shadow`, unless it is null, as halves.
 struct UpdateCall {
   OpId rule = 0;
   std::int64_t count = 0;
@@ -178,6 +179,8 @@ struct UpdateCall {
   void* parameter = nullptr;
   const void* gradient = nullptr;
   void* state[2] = {};
+  void* shadow = nullptr;
+  DType shadow_dtype = DType::bf16;
   const UpdateScalars* scalars = nullptr;
   bool claims_gradient = false;  // it lies in other cores' caches, and is overwritten here next
 };

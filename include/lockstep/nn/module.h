@@ -64,6 +64,11 @@ class Module {
   // Moves all tensors in place: handles stay valid, gradients are forgotten. Comes before an
   // optimizer.
   void to(Device device);
+  // Mixed precision: from now on layers compute in bf16 or f16 (f32: no longer), from shadows of
+  // the parameters with two axes and more. The parameters, their gradients and what checkpoints
+  // keep stay f32. Comes before an optimizer, which scales losses where layers compute in f16.
+  // DTypeError unless those parameters are f32.
+  void compute_in(DType dtype);
   // Takes the parameters off the tape (or, with false, puts them on again): optimizers then leave
   // them alone.
   void freeze(bool is_frozen = true);

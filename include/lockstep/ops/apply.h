@@ -22,6 +22,9 @@ using autograd::Sinks;
 //   Meta output(const Tensor& in...) const;                         checks; the result's shape,
 //   dtype and device Saved forward(Backend&, Stream&, const Tensor& in..., const Tensor& out)
 //   const; void backward(Backend&, Stream&, const Saved&, const Tensor& g, Sinks&) const;
+// and, where backward can write f32 gradients beside inputs of half precision (those of a
+// parameter's shadow),
+//   static constexpr bool writes_f32_gradients = true;
 // or, for a view, `Tensor view(const Tensor& in) const` in place of output and forward. Undefined
 // inputs (an absent bias) are passed through and never wanted.
 
@@ -45,8 +48,11 @@ template <class Op> class OpNode final : public autograd::Node {
 
 void check_same_device(const char* op, const Tensor* const* tensors, int count);
 bool any_on_tape(const Tensor* const* tensors, int count);
+template <class Op> inline constexpr bool writes_f32_gradients = requires {
+  Op::writes_f32_gradients;
+};
 void record(const Tensor& output, Shared<autograd::Node> node, const Tensor* const* tensors,
-            int count);
+            int count, bool writes_f32_gradients);
 
 }  // namespace detail
 
@@ -67,7 +73,7 @@ template <class Op, class... In> Tensor apply(const Op& op, const In&... in) {
   }
   if (is_grad_enabled() && detail::any_on_tape(inputs, count)) {
     detail::record(out, Shared<autograd::Node>::adopt(new detail::OpNode<Op>(op, std::move(saved))),
-                   inputs, count);
+                   inputs, count, detail::writes_f32_gradients<Op>);
   }
   return out;
 }

@@ -34,7 +34,7 @@ struct Conv2dOptions {
 };
 // activation(conv(x, weight) + bias): x [n, h, w, in], weight [out, kh, kw, in / groups], bias
 // [out] or undefined -> [n, (before + h + after - (kh - 1) dilation - 1) / stride + 1, ..., out].
-// Depthwise with groups = in. Floating point.
+// Depthwise with groups = in. Floating point; the bias may be f32 beside halves.
 Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias = {},
               const Conv2dOptions& options = {});
 

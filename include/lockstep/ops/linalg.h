@@ -13,7 +13,7 @@ using kernels::Activation;
 Tensor matmul(const Tensor& a, const Tensor& b);
 
 // activation(x weight^T + bias) in one pass: x [..., in], weight [out, in], bias [out] or undefined
-// -> [..., out].
+// -> [..., out]. The bias may be f32 beside halves.
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias = {},
               Activation activation = Activation::none);
 

@@ -12,8 +12,8 @@ struct BatchNormOptions {
   double epsilon = 1e-5;
 };
 // (x - mean) / sqrt(variance + epsilon) * weight + bias over the last axis of x [..., channels];
-// the other four are [channels]. The running variance is the unbiased one. Ioffe, Szegedy, "Batch
-// normalization", 2015.
+// the other four are [channels], f32 or of x's dtype. The running variance is the unbiased one.
+// Ioffe, Szegedy, "Batch normalization", 2015.
 Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias,
                   const Tensor& running_mean, const Tensor& running_variance,
                   const BatchNormOptions& options = {});

@@ -71,6 +71,13 @@ class Arena {
     return states_[static_cast<std::size_t>(index)][static_cast<std::size_t>(segment)];
   }
 
+  // The shadows of the parameters (lockstep/autograd/shadow.h), in a lane of the same layout; null
+  // data where no parameter has one.
+  core::Buffer shadows(core::Range range) const;
+  // Brings shadows that are kept since, of the first one's dtype, to their places.
+  void gather_shadows();
+  bool has_shadow_in_lane(int segment) const;
+
   // Moves parameters and gradients to memory of at least bytes() bytes each (shared, registered
   // ...), with their content. With an `order` (a permutation of segment numbers) every lane is laid
   // out anew in that order.
@@ -85,6 +92,8 @@ class Arena {
 
  private:
   core::Buffer lane(int index, core::Range range) const;
+  void check_range(core::Range range) const;
+  void move_shadow_to_lane(int segment);
   core::Memory new_lane() const;
   void check_lane(const core::Memory& memory) const;
   // Gives every segment its place in that order; the places before.
@@ -102,6 +111,8 @@ class Arena {
   std::vector<std::vector<Tensor>> states_;  // of each lane of state, by segment
   std::vector<int> layout_;
   std::vector<core::Memory> lanes_;  // parameters, gradients, states
+  core::Memory shadows_;
+  DType shadow_dtype_ = DType::bf16;
 };
 
 }  // namespace lockstep::optim

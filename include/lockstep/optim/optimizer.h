@@ -9,6 +9,7 @@
 
 #include "lockstep/kernels/calls.h"
 #include "lockstep/optim/arena.h"
+#include "lockstep/optim/loss_scaler.h"
 #include "lockstep/tensor/state.h"
 
 namespace lockstep::optim {
@@ -34,9 +35,19 @@ class Optimizer {
   Optimizer(const Optimizer&) = delete;
   Optimizer& operator=(const Optimizer&) = delete;
 
+  // Backward from the loss: lockstep::backward, times the loss scale where there is one.
+  void backward(const Tensor& loss);
   // Updates every parameter that has a gradient and consumes the gradient; the others keep value
-  // and state.
-  void step();
+  // and state. With a loss scaler, false where a gradient is not finite: then nothing is updated.
+  // UsageError where the gradients are not of backward() then.
+  bool step();
+
+  // Scales losses from now on; with parameters that compute in f16 (Module::compute_in) an
+  // optimizer does so from the start.
+  void scale_losses(const LossScalerOptions& options = {}) { loss_scaler_.emplace(options); }
+  // Null: none.
+  LossScaler* loss_scaler() { return loss_scaler_ ? &*loss_scaler_ : nullptr; }
+  const LossScaler* loss_scaler() const { return loss_scaler_ ? &*loss_scaler_ : nullptr; }
 
   // Takes note of who takes part and counts their steps. `takes_part` speaks of parameters() by
   // position; without it those that have a gradient take part. Frozen parameters never do.
@@ -64,13 +75,15 @@ class Optimizer {
   const State& parameters() const { return parameters_; }
   // Position by position in parameters(): is there a gradient to use?
   std::vector<bool> with_gradient() const;
+  // What parameters compute in (Module::compute_in): the first shadow's dtype, if there is one.
+  std::optional<DType> half_precision() const;
   // One arena for each dtype and device, in order of first appearance.
   std::vector<Arena>& arenas() { return arenas_; }
   const std::vector<Arena>& arenas() const { return arenas_; }
 
-  // "learning_rate", "steps" (of each parameter) and, by name, each state of each parameter
-  // ("momentum.0.weight"); the tensors are the optimizer's own memory, so that load_state fills
-  // them. UsageError while the state is incomplete.
+  // "learning_rate", "steps" (of each parameter), the loss scaler's if there is one and, by name,
+  // each state of each parameter ("momentum.0.weight"); the tensors are the optimizer's own memory,
+  // so that load_state fills them. UsageError while the state is incomplete.
   State state() const;
   void load_state(const State& from);
 
@@ -94,6 +107,7 @@ class Optimizer {
   bool is_updated_alike(const Segment& a, const Segment& b) const;
   void update_run(const Arena& arena, core::Range run, const Segment& head, bool is_from_peers);
   std::int64_t* step_counts() const;
+  void declare_shadows_current();
 
   State parameters_;
   std::vector<GroupOptions> groups_;
@@ -104,7 +118,10 @@ class Optimizer {
   Tensor steps_;          // i64 [parameters]
   double gradient_scale_ = 1;
   bool is_state_complete_ = true;
-  std::vector<bool> takes_part_;  // empty between steps
+  std::optional<LossScaler> loss_scaler_;
+  bool is_loss_scaled_ = false;        // backward() made the gradients
+  std::vector<bool> takes_part_;       // empty between steps
+  std::vector<std::int64_t> updated_;  // elements of each parameter, in this step
   std::vector<kernels::UpdateScalars>
       scalars_;  // by parameter; kernels read them through a pointer
 };

@@ -54,7 +54,9 @@ struct StepReport {
   std::int64_t step = 0;     // 1 for the first
   double loss = 0;           // mean over the global batch
   double weight = 0;         // of the global batch: its samples, unless the loss says otherwise
-  double gradient_norm = 0;  // before clipping; 0 without clip_norm
+  double gradient_norm = 0;  // before clipping; 0 without clip_norm and loss scaler
+  double loss_scale = 1;     // of this step's backward
+  bool is_skipped = false;   // a gradient was not finite, and the loss scaler left the step out
   double seconds = 0;
   double waited_seconds = 0;       // in communication that nothing hid
   int slowest_rank = 0;            // the last to have its gradients

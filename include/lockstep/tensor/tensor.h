@@ -31,6 +31,15 @@ class TapeEntry : public Counted {
   virtual void dispose() noexcept { delete this; }
 };
 
+// A copy of a parameter's elements in half precision, see lockstep/autograd/shadow.h.
+struct Shadow : Counted {
+  static constexpr std::uint64_t stale = ~std::uint64_t{0};
+
+  Shared<core::Storage> storage;
+  DType dtype = DType::bf16;
+  std::uint64_t version = stale;  // of the elements that it is a copy of
+};
+
 // Copies share the same elements, tape entry and identity. A default-constructed tensor is
 // undefined.
 class Tensor {
@@ -84,7 +93,10 @@ class Tensor {
   const Shared<TapeEntry>& tape() const { return impl_->tape; }
   void set_tape(Shared<TapeEntry> entry) const { impl_->tape = std::move(entry); }
   bool requires_grad() const { return impl_ && static_cast<bool>(impl_->tape); }
-  // The same elements without a tape.
+  // Undefined for most.
+  const Shared<Shadow>& shadow() const { return impl_->shadow; }
+  void set_shadow(Shared<Shadow> shadow) const { impl_->shadow = std::move(shadow); }
+  // The same elements without tape and shadow.
   Tensor detach() const;
 
  private:
@@ -95,6 +107,7 @@ class Tensor {
     Shape strides;
     DType dtype = DType::f32;
     Shared<TapeEntry> tape;
+    Shared<Shadow> shadow;
   };
   void* host_data(DType wanted) const;
   double single_value() const;
