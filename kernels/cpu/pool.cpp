@@ -19,7 +19,6 @@ PoolShape shape_of(const PoolCall& call) {
   const View& result = call.y.data != nullptr ? call.y : call.g;
   return {sliding_shape(call.x, result, call.window), call.counts_padding};
 }
-}
 
 // Elements are of type E, and are compared as T.
 template <class T, class E>
