@@ -8,6 +8,14 @@
 
 namespace lockstep::optim {
 
+namespace {
+
+// Gradients that overflow below it are no longer a matter of f16's range, whose largest number is
+// 65504.
+constexpr double least_scale = 0x1p-24;
+
+}  // namespace
+
 LossScaler::LossScaler(const Options& options)
     : options_(options),
       scale_(full({1}, options.scale, {.dtype = DType::f64})),
@@ -23,14 +31,6 @@ LossScaler::LossScaler(const Options& options)
                      "give at least one step"};
   });
 }
-
-namespace {
-
-// Gradients that overflow below it are no longer a matter of f16's range, whose largest number is
-// 65504.
-constexpr double least_scale = 0x1p-24;
-
-}  // namespace
 
 double LossScaler::scale() const { return *scale_.data<double>(); }
 
