@@ -17,6 +17,7 @@ struct RowsArguments {
   void* data[row_views];  // null: not there
   DType dtypes[row_views];
   std::int64_t along[row_views];  // stride of the elements of a row
+  double scalars[2];
   bool is_added;
 };
 
@@ -71,6 +72,7 @@ template <class T> struct Row {
     return static_cast<const std::int64_t*>(a.data[k])[offsets[k]];
   }
   LS_HD Real real(int k) const { return read<Real>(a.data[k], offsets[k], a.dtypes[k]); }
+  LS_HD Real scalar(int k) const { return static_cast<Real>(a.scalars[k]); }
   LS_HD void put(int k, std::int64_t i, Real value) const {
     T& place = static_cast<T*>(a.data[4 + k])[offsets[4 + k] + i * a.along[4 + k]];
     place = math::converted<T>(a.is_added ? math::converted<Real>(place) + value : value);
@@ -127,6 +129,7 @@ template <class Op, class T, class On> void rows_of(const On& on, const RowsCall
              [&](const Loop<row_views>& loop, const std::int64_t(&offsets)[row_views]) {
                RowsArguments a{.rows = walk_of(loop, 1),
                                .count = call.in[0].sizes[call.axis],
+                               .scalars = {call.scalars[0], call.scalars[1]},
                                .is_added = call.write == Write::add};
                for (int k = 0; k < row_views; ++k) {
                  const View& view = row_view(call, k);

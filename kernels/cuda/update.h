@@ -57,8 +57,9 @@ void update_of(const On& on, const UpdateCall& call) {
 
 template <class A, class On> void update_elements(const On& on, const UpdateCall& call) {
   math::Updates::with(call.rule, [&]<class Rule>() {
-    if constexpr (Rule::states == 1) {
-      if (!Rule::needs_state(*call.scalars)) return update_of<Rule, 0, A>(on, call);
+    if constexpr (Rule::least_states < Rule::states) {
+      if (!Rule::needs_last_state(*call.scalars))
+        return update_of<Rule, Rule::least_states, A>(on, call);
     }
     update_of<Rule, Rule::states, A>(on, call);
   });
