@@ -46,6 +46,12 @@ TEST(ImportKerasRefuses, LayersByName) {
   EXPECT_THAT(refusal_of_layers(R"({"class_name": "Conv2D", "config": {"name": "c", "filters": 2, )"
                                 R"("kernel_size": [99999999999999, 1], "strides": 1}})"),
               HasSubstr("layer \"c\" (Conv2D): kernel_size"));
+  EXPECT_THAT(refusal_of_layers(R"({"class_name": "Conv2D", "config": {"name": "c", "filters": 0, )"
+                                R"("kernel_size": 1, "strides": 1}})"),
+              HasSubstr("layer \"c\" (Conv2D): its result has an axis of 0"));
+  EXPECT_THAT(refusal_of_layers(R"({"class_name": "UpSampling2D", "config": {"name": "u", )"
+                                R"("size": 2000000000}})"),
+              HasSubstr("layer \"u\" (UpSampling2D): its result has an axis of 8000000000"));
   EXPECT_THAT(refusal_of_layers(R"({"class_name": "MaxPooling2D", "config": {"name": "p", )"
                                 R"("pool_size": 5}})"),
               HasSubstr("layer \"p\" (MaxPooling2D): a window of 5 on 4"));

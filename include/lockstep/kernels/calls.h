@@ -76,8 +76,9 @@ struct Window {
 };
 
 enum class ConvPass : std::uint8_t { value, data, weight };
-// x: [n, h, w, ci] and y: [n, oh, ow, co] NHWC, weight: [co, kh, kw, ci] OHWI, bias: [co] or null
-// data; contiguous. value: y = activation(conv(x) + bias). data: x (+)= the gradient for x of y's
+// x: [n, h, w, ci] and y: [n, oh, ow, co] NHWC, weight: [co, kh, kw, ci] OHWI, or [co, kh, kw, 1]
+// with co = ci > 1 where each channel is convolved by itself, bias: [co] or null data; contiguous.
+// value: y = activation(conv(x) + bias). data: x (+)= the gradient for x of y's
 // gradient g. weight: weight (+)= its gradient and, unless null, bias (+)= its own (bias_write).
 // With an activation the gradient passes take its result y too and use g * slope(y).
 struct ConvCall {

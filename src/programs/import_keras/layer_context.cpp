@@ -102,7 +102,9 @@ std::string LayerContext::node_name(const std::string& suffix) const {
 
 Value LayerContext::result(const std::string& suffix, Sizes shape) const {
   for (const std::int64_t size : shape) {
-    if (size >= largest_size) refuse_layer("its result is too large", "check the model's sizes");
+    if (size == 0 || size < -1 || size >= largest_size) {
+      refuse_layer(fmt::format("its result has an axis of {}", size), "check the model's sizes");
+    }
   }
   return {node_name(suffix), std::move(shape)};
 }
