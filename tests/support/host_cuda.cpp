@@ -102,9 +102,6 @@ class HostCudaBackend final : public Backend {
 
 }  // namespace
 
-kernels::Backend& host_cuda() {
-  static HostCudaBackend backend;
-  return backend;
-}
+std::unique_ptr<kernels::Backend> make_host_cuda() { return std::make_unique<HostCudaBackend>(); }
 
 }  // namespace lockstep::testing
