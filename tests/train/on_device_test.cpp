@@ -7,6 +7,7 @@
 #include "lockstep/autograd/backward.h"
 #include "lockstep/core/platform.h"
 #include "lockstep/core/random.h"
+#include "lockstep/data/loader.h"
 #include "lockstep/nn/activation.h"
 #include "lockstep/nn/dropout.h"
 #include "lockstep/nn/linear.h"
@@ -47,6 +48,23 @@ TEST_F(OnDevice, ElementsAreNotReadByTheHost) {
   const Tensor there = ones({1}, {.device = gpu});
   EXPECT_EQ(tests::failure_of<DeviceError>([&] { return there.item(); }).problem(),
             "item: the elements are on cuda:0");
+}
+
+TEST_F(OnDevice, ALoaderHandsOutBatchesThere) {
+  const Tensor x = reshape(arange(0, 90), {30, 3}), y = arange(0, 30);
+  for (const int prefetch : {0, 2}) {
+    data::Loader loader(data::in_memory(x, y), {.batch = 4, .prefetch = prefetch, .device = gpu});
+    std::int64_t samples = 0;
+    for (auto& batch : loader.epoch(0)) {
+      const data::Batch& part = batch.parts.at(0);
+      ASSERT_EQ(part.x.device(), gpu);
+      const Tensor inputs = copied_to(part.x, {}), targets = copied_to(part.y, {});
+      for (std::int64_t i = 0; i < part.count; ++i)
+        ASSERT_EQ(inputs.at({i, 0}), 3 * targets.at({i}));
+      samples += part.count;
+    }
+    EXPECT_EQ(samples, 30);
+  }
 }
 
 nn::Sequential model() {
