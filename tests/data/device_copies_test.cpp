@@ -43,7 +43,8 @@ class OnFakeGpu : public ::testing::Test {
   }
   static std::vector<float> expected(int first) {
     std::vector<float> values;
-    for (int i = 0; i < 12; ++i) values.push_back(static_cast<float>(first + i / 3));
+    for (int sample = first; sample < first + 4; ++sample)
+      values.insert(values.end(), 3, static_cast<float>(sample));
     return values;
   }
 
