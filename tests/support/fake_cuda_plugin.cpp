@@ -13,6 +13,7 @@ extern "C" __attribute__((visibility("default"))) lockstep::core::PluginAnswer l
   static auto* const fake = new testing::FakeCuda;
   fake->is_prompt = true;
   fake->devices.push_back(fake->devices[0]);
+  fake->devices[1].identity = 1;
   kernels::host = host;
   static auto* const platform = new kernels::cuda::CudaPlatform(
       fake->runtime(),

@@ -19,6 +19,7 @@
 #include "lockstep/tensor/create.h"
 #include "lockstep/tensor/views.h"
 #include "tests/support/failure.h"
+#include "tests/support/thread_world.h"
 
 namespace lockstep {
 namespace {
@@ -65,6 +66,14 @@ TEST_F(OnDevice, ALoaderHandsOutBatchesThere) {
     }
     EXPECT_EQ(samples, 30);
   }
+}
+
+TEST_F(OnDevice, EachRankGetsADeviceOfItsOwn) {
+  tests::on_ranks(2,
+                  [](World& world) {
+                    EXPECT_EQ(world.device(), (Device{gpu.type, world.rank()}));
+                  },
+                  {.device = gpu});
 }
 
 nn::Sequential model() {
