@@ -4,7 +4,8 @@ file(GLOB headers CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/include/lockstep/kerne
 foreach(header include/lockstep/base/dtype.h include/lockstep/base/shared.h
                include/lockstep/core/allocator.h include/lockstep/core/platform.h
                include/lockstep/core/plugin.h include/lockstep/core/shape.h
-               include/lockstep/core/stream.h include/lockstep/core/view.h kernels/math/op_list.h)
+               include/lockstep/core/stream.h include/lockstep/core/view.h kernels/math/op_list.h
+               src/comm/nccl_table.h)
   file(GLOB present CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/${header})
   list(APPEND headers ${present})
 endforeach()

@@ -81,6 +81,21 @@ if(NOT LOCKSTEP_WITH_HDF5 STREQUAL "OFF")
   endif()
 endif()
 
+set(LOCKSTEP_HAS_NCCL OFF)
+if(LOCKSTEP_HAS_CUDA)
+  find_path(NCCL_INCLUDE_DIR nccl.h HINTS ${CUDAToolkit_INCLUDE_DIRS})
+  find_library(NCCL_LIBRARY nccl HINTS ${CUDAToolkit_LIBRARY_DIR})
+  if(NCCL_INCLUDE_DIR AND NCCL_LIBRARY)
+    set(LOCKSTEP_HAS_NCCL ON)
+    add_library(NCCL::nccl UNKNOWN IMPORTED)
+    set_target_properties(NCCL::nccl PROPERTIES
+      IMPORTED_LOCATION ${NCCL_LIBRARY} INTERFACE_INCLUDE_DIRECTORIES ${NCCL_INCLUDE_DIR})
+    target_link_libraries(NCCL::nccl INTERFACE CUDA::cudart)
+  else()
+    message(STATUS "NCCL: off (nccl.h or libnccl not found; install libnccl-dev)")
+  endif()
+endif()
+
 if(LOCKSTEP_TESTS)
   find_package(GTest REQUIRED)
   # The reference of the kernels' tests. Asked without a version: Eigen's own version file refuses newer majors.

@@ -33,10 +33,10 @@ class CudaBackend final : public Backend {
   void gather(const GatherCall& call, Stream& s) override { cuda::gather(on(s), call); }
   void scatter_add(const GatherCall& call, Stream& s) override { cuda::scatter_add(on(s), call); }
   void pick(const PickCall& call, Stream& s) override { cuda::pick(on(s), call); }
+  void fold(const FoldCall& call, Stream& s) override { cuda::fold(on(s), call); }
 
   void conv(const ConvCall&, Stream&) override { absent("conv"); }
   void batch_norm(const BatchNormCall&, Stream&) override { absent("batch_norm"); }
-  void fold(const FoldCall&, Stream&) override { absent("fold"); }
 
  private:
   Launch on(const Stream& stream) const {

@@ -22,6 +22,10 @@ Status properties_of(DeviceProperties* of, int device) {
   of->minor = found.minor;
   of->multiprocessors = found.multiProcessorCount;
   of->memory = found.totalGlobalMem;
+  std::uint64_t halves[2];
+  static_assert(sizeof halves == sizeof found.uuid);
+  std::memcpy(halves, &found.uuid, sizeof halves);
+  of->identity = static_cast<std::int64_t>(halves[0] * 0x9E3779B97F4A7C15U ^ halves[1]);
   return status;
 }
 

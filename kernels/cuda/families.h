@@ -29,5 +29,6 @@ void pool(const Launch& on, const PoolCall& call);
 void gather(const Launch& on, const GatherCall& call);
 void scatter_add(const Launch& on, const GatherCall& call);
 void pick(const Launch& on, const PickCall& call);
+void fold(const Launch& on, const FoldCall& call);
 
 }  // namespace lockstep::kernels::cuda

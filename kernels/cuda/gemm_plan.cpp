@@ -89,6 +89,12 @@ void finish(GemmParts& parts, const View& product, const GemmCall& call) {
   parts.pointwise(activate);
 }
 
+// Epilogues want a packed bias, and some refuse one that is not aligned to 16 bytes, which no
+// preference of the library's tells them.
+bool can_be_epilogue(const View& bias) {
+  return bias.is_contiguous() && reinterpret_cast<std::uintptr_t>(bias.data) % 16 == 0;
+}
+
 // The sums have no terms.
 void add_nothing(GemmParts& parts, const GemmCall& call) {
   if (call.write == Write::add) return;
@@ -139,7 +145,7 @@ void gemm_with(GemmParts& parts, const GemmCall& call) {
     make_readable(parts, plain.a, is_matrix(call.a), a_copy);
     make_readable(parts, plain.b, is_matrix(call.b), b_copy);
     if (call.bias.data != nullptr)
-      make_readable(parts, plain.bias, call.bias.is_contiguous(), bias_copy);
+      make_readable(parts, plain.bias, can_be_epilogue(call.bias), bias_copy);
     parts.multiply(gemm_plan(plain), plain);
   }
   if (has_activation || !is_in_place) finish(parts, plain.out, call);

@@ -51,6 +51,8 @@ CudaPlatform::OpenDevice& CudaPlatform::opened(int device) {
   return *place.device;
 }
 
+std::int64_t CudaPlatform::identity(int device) { return properties_of(runtime_, device).identity; }
+
 core::Allocator& CudaPlatform::pinned_memory() {
   std::call_once(pinned_once_, [&] {
     pinned_ = std::make_unique<CachingAllocator>(opened(0).context,

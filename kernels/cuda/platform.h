@@ -24,6 +24,7 @@ class CudaPlatform final : public core::Platform {
 
   int devices() const override { return static_cast<int>(devices_.size()); }
   const char* description() const override { return description_.c_str(); }
+  std::int64_t identity(int device) override;
   core::Allocator& allocator(int device) override { return opened(device).memory; }
   core::Allocator& pinned_memory() override;
   core::Stream& stream(int device, core::StreamRole role) override {

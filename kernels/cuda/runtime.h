@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 struct CUstream_st;
 struct CUevent_st;
@@ -27,6 +28,7 @@ struct DeviceProperties {
   int major = 0, minor = 0;  // compute capability
   int multiprocessors = 0;
   std::size_t memory = 0;
+  std::int64_t identity = 0;  // made of the device's UUID
 };
 
 // Each does what the runtime's function of that name does. Calls without a device or stream go to

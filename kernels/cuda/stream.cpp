@@ -83,4 +83,9 @@ void CudaQueue::wait_for(const core::Event& event) {
   device_.check(device_.runtime.stream_waits(handle_, point), "cudaStreamWaitEvent");
 }
 
+// Needs no current device: a copy may be issued to the stream of any.
+void CudaQueue::copy(void* to, const void* from, std::size_t bytes) {
+  device_.check(device_.runtime.copy(to, from, bytes, handle_), "cudaMemcpyAsync");
+}
+
 }  // namespace lockstep::kernels::cuda

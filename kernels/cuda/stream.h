@@ -37,6 +37,7 @@ class CudaQueue final : public core::Queue {
   void wait() override;
   core::Event record() override;
   void wait_for(const core::Event& event) override;
+  void copy(void* to, const void* from, std::size_t bytes) override;
 
  private:
   const DeviceContext& device_;

@@ -14,6 +14,7 @@ namespace lockstep {
 namespace {
 
 constexpr std::array known{
+    Setting{"LOCKSTEP_ALLOW_GPU_SHARING", "1: several ranks may compute on one CUDA device", "0"},
     Setting{"LOCKSTEP_CPU_PLUGIN", "path of the CPU kernels' plug-in", "found beside liblockstep"},
     Setting{"LOCKSTEP_CUDA_MEMORY",
             "device memory: grow, cap=BYTES, cap=SHARE, preallocate=BYTES, preallocate=SHARE",

@@ -15,6 +15,7 @@
 #include "lockstep/comm/merged_trace.h"
 #include "lockstep/comm/transport.h"
 #include "lockstep/obs/log.h"
+#include "src/comm/device_choice.h"
 #include "src/comm/flight_recorder.h"
 #include "src/comm/job.h"
 #include "src/comm/peer_failure.h"
@@ -112,10 +113,11 @@ World::World(std::unique_ptr<comm::Watchdog> watchdog, comm::Job job, const Worl
     : watchdog_(std::move(watchdog)),
       launcher_(std::move(job.launcher)),
       communicator_(std::move(job.ranks)),
-      device_(options.device),
       shards_(shards_or_default(options.shards, communicator_->size())),
       are_shards_chosen_(options.shards > 0 || setting("LOCKSTEP_SHARDS").has_value()),
-      exceptions_(std::uncaught_exceptions()) {}
+      exceptions_(std::uncaught_exceptions()) {
+  device_ = comm::device_for(*communicator_, options.device);
+}
 
 World::~World() {
   if (!is_of_a_job_) return;

@@ -16,12 +16,13 @@ View view_of(std::byte* data, const Meta& meta) {
 }
 
 // `count` samples in `memory`, or in a new block where that one is in use or too small.
-Tensor stacked(core::Memory& memory, const Meta& sample, std::int64_t count) {
+Tensor stacked(core::Allocator& allocator, core::Memory& memory, const Meta& sample,
+               std::int64_t count) {
   Shape shape{count};
   for (const std::int64_t size : sample.shape) shape.append(size);
   const std::size_t bytes = bytes_of({shape, sample.dtype, {}});
   if (!memory || memory->references() > 1 || memory->bytes() < bytes) {
-    memory = core::allocator(Device{}).allocate(bytes);
+    memory = allocator.allocate(bytes);
   }
   auto storage = make_shared_object<core::Storage>(memory, std::size_t{0}, bytes);
   return {std::move(storage), 0, shape, contiguous_strides(shape), sample.dtype};
@@ -29,8 +30,12 @@ Tensor stacked(core::Memory& memory, const Meta& sample, std::int64_t count) {
 
 }  // namespace
 
-Assembler::Assembler(DatasetPointer dataset, std::vector<Transform> transforms, std::uint64_t seed)
-    : dataset_(std::move(dataset)), transforms_(std::move(transforms)), seed_(seed) {
+Assembler::Assembler(DatasetPointer dataset, std::vector<Transform> transforms, std::uint64_t seed,
+                     core::Allocator& memory)
+    : dataset_(std::move(dataset)),
+      transforms_(std::move(transforms)),
+      seed_(seed),
+      memory_(memory) {
   stages_.push_back(dataset_->x());
   for (const Transform& each : transforms_) stages_.push_back(each->output(stages_.back()));
   y_ = dataset_->y();
@@ -51,8 +56,8 @@ void Assembler::fill(Slot& slot, std::int64_t epoch, std::span<const std::int64_
         slot.batch.count, shards.first + static_cast<std::int64_t>(part), shards.total);
     Batch& batch = slot.batch.parts[part];
     batch = {};  // drops its hold on the memory before stacked() looks who else has one
-    batch = {stacked(slot.x[part], stages_.back(), range.count()),
-             stacked(slot.y[part], y_, range.count()), range.count()};
+    batch = {stacked(memory_, slot.x[part], stages_.back(), range.count()),
+             stacked(memory_, slot.y[part], y_, range.count()), range.count()};
     auto* x = static_cast<std::byte*>(batch.x.view().data);
     auto* y = static_cast<std::byte*>(batch.y.view().data);
     for (std::int64_t i = range.begin; i < range.end; ++i) {

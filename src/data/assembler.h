@@ -8,6 +8,7 @@
 
 #include "lockstep/core/allocator.h"
 #include "lockstep/core/shard.h"
+#include "lockstep/core/stream.h"
 #include "lockstep/data/batch.h"
 #include "lockstep/data/dataset.h"
 #include "lockstep/data/transform.h"
@@ -20,12 +21,17 @@ struct Slot {
   GlobalBatch batch;
   std::vector<core::Memory> x;  // one for each shard
   std::vector<core::Memory> y;
+  // On a device (device_copies.h): its memory, and how far copies into it and its use are.
+  std::vector<core::Memory> device_x;
+  std::vector<core::Memory> device_y;
+  core::Event arrived, given_back;
 };
 
 class Assembler {
  public:
   // ShapeError or DTypeError where the transforms do not take the dataset's samples.
-  Assembler(DatasetPointer dataset, std::vector<Transform> transforms, std::uint64_t seed);
+  Assembler(DatasetPointer dataset, std::vector<Transform> transforms, std::uint64_t seed,
+            core::Allocator& memory);
 
   // The batch of `indices`, of which this rank keeps `shards`. One thread at a time.
   void fill(Slot& slot, std::int64_t epoch, std::span<const std::int64_t> indices,
@@ -37,6 +43,7 @@ class Assembler {
   DatasetPointer dataset_;
   std::vector<Transform> transforms_;
   std::uint64_t seed_;
+  core::Allocator& memory_;
   std::vector<Meta> stages_;  // a sample before the first transform, and after each
   Meta y_;
   std::vector<std::byte> scratch_[2];

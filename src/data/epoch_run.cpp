@@ -55,6 +55,7 @@ void Epoch::Run::advance() {
     const obs::Activity activity("loader.next");
     current = &next_ready();
   }
+  if (loader_->copies) loader_->copies->receive(*current);
   cursor.position += current->batch.count;
   if (is_over(cursor.position)) cursor = {epoch_ + 1, 0};
 }
@@ -64,7 +65,9 @@ void Epoch::Run::assemble(Slot& slot) {
   const auto begin = static_cast<std::size_t>(assembled_);
   const auto count =
       std::min(static_cast<std::size_t>(loader_->options.batch), order.size() - begin);
+  DeviceCopies::make_writable(slot);
   loader_->assembler.fill(slot, epoch_, order.subspan(begin, count), loader_->shards);
+  if (loader_->copies) loader_->copies->send(slot);
   assembled_ += static_cast<std::int64_t>(count);
 }
 
@@ -91,6 +94,7 @@ Slot& Epoch::Run::next_ready() {
 // The reader drops its handles here, on its own thread: a tape that hangs on them goes with them.
 void Epoch::Run::give_back(Slot& slot) {
   slot.batch.parts.clear();
+  if (loader_->copies) loader_->copies->give_back(slot);
   if (!helper_.joinable()) return;
   {
     const std::lock_guard lock(mutex_);

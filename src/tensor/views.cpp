@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "lockstep/base/error.h"
+#include "lockstep/core/transfer.h"
+#include "lockstep/kernels/recorder.h"
 #include "lockstep/kernels/registry.h"
 #include "lockstep/tensor/create.h"
 
@@ -127,8 +129,13 @@ Tensor copied(const Tensor& x, DType dtype) {
 Tensor copied(const Tensor& x) { return copied(x, x.dtype()); }
 
 Tensor copied_to(const Tensor& x, Device device) {
+  if (x.device() == device) return copied(x);
+  kernels::check_unrecorded("a copy from " + name_of(x.device()) + " to " + name_of(device),
+                            "transfers are not part of a captured step");
+  const Tensor packed = x.is_contiguous() ? x : copied(x);
   Tensor copy = empty(x.shape(), {.dtype = x.dtype(), .device = device});
-  copy_elements(x, copy);
+  core::transfer({copy.view().data, copy.elements(), copy.dtype(), device},
+                 {packed.view().data, packed.elements(), packed.dtype(), packed.device()});
   return copy;
 }
 

@@ -13,6 +13,7 @@ class TwoDevices final : public lockstep::core::Platform {
  public:
   int devices() const override { return 2; }
   const char* description() const override { return "two devices"; }
+  std::int64_t identity(int device) override { return device; }
   lockstep::core::Allocator& allocator(int) override {
     kept->fail("no memory", "buy some");
     throw;

@@ -5,7 +5,7 @@
 
 #include "lockstep/core/parallel_for.h"
 #include "lockstep/core/shard.h"
-#include "lockstep/kernels/registry.h"
+#include "tests/support/kernel_test.h"
 #include "tests/support/random_views.h"
 
 namespace lockstep::kernels {
@@ -74,9 +74,12 @@ struct Fold {
   }
 };
 
-void run(const FoldCall& call) { backend({}).fold(call, core::current_stream({})); }
+class Folding : public testing::KernelTest {};
+INSTANTIATE_TEST_SUITE_P(Backends, Folding, testing::all_kernels, testing::name_of);
 
-TEST(Fold, RunsTheProgramOfAnyForestOverEveryTypeExact) {
+void run(const FoldCall& call) { Folding::backend().fold(call, core::current_stream({})); }
+
+TEST_P(Folding, RunsTheProgramOfAnyForestOverEveryTypeExact) {
   std::mt19937 generator(1);
   for (const FoldOp op : {FoldOp::sum, FoldOp::product, FoldOp::min, FoldOp::max}) {
     for (const DType dtype : all_dtypes) {
@@ -100,7 +103,7 @@ TEST(Fold, RunsTheProgramOfAnyForestOverEveryTypeExact) {
   }
 }
 
-TEST(Fold, MayOverwriteAnyOfItsInputsExact) {
+TEST_P(Folding, MayOverwriteAnyOfItsInputsExact) {
   std::mt19937 generator(2);
   for (const DType dtype : {DType::f32, DType::bf16}) {
     for (int place = 0; place < 6; ++place) {
@@ -116,7 +119,7 @@ TEST(Fold, MayOverwriteAnyOfItsInputsExact) {
   }
 }
 
-TEST(Fold, EveryCopyReceivesTheResultWhereverItIsStoredExact) {
+TEST_P(Folding, EveryCopyReceivesTheResultWhereverItIsStoredExact) {
   std::mt19937 generator(6);
   for (const DType dtype : all_dtypes) {
     if (dtype == DType::i8 || dtype == DType::u8) continue;
@@ -148,7 +151,7 @@ TEST(Fold, EveryCopyReceivesTheResultWhereverItIsStoredExact) {
   }
 }
 
-TEST(Fold, OneInputIsScaledOrCopied) {
+TEST_P(Folding, OneInputIsScaledOrCopied) {
   std::mt19937 generator(3);
   Fold fold(FoldOp::sum, DType::f32, 100, 1, 1, generator);
   Array out(DType::f32, {100});
@@ -160,7 +163,7 @@ TEST(Fold, OneInputIsScaledOrCopied) {
   for (std::int64_t i = 0; i < 100; ++i) EXPECT_EQ(out.at(i), 0.5 * fold.inputs[0].at(i));
 }
 
-TEST(Fold, NanWins) {
+TEST_P(Folding, NanWins) {
   std::mt19937 generator(4);
   for (const FoldOp op : {FoldOp::sum, FoldOp::product, FoldOp::min, FoldOp::max}) {
     for (const DType dtype : {DType::f64, DType::f32, DType::f16, DType::bf16}) {
@@ -176,7 +179,7 @@ TEST(Fold, NanWins) {
   }
 }
 
-TEST(Fold, BitsDoNotDependOnCutOrThreadsExact) {
+TEST_P(Folding, BitsDoNotDependOnCutOrThreadsExact) {
   std::mt19937 generator(5);
   for (const DType dtype : {DType::f32, DType::f16, DType::bf16}) {
     Fold fold(FoldOp::sum, dtype, 100001, 5, 7, generator);

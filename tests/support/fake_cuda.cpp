@@ -59,9 +59,23 @@ std::size_t FakeCuda::allocated() const {
                          [](std::size_t sum, const auto& block) { return sum + block.second; });
 }
 
-void FakeCuda::finish(StreamHandle stream) { of(stream)->done = of(stream)->queued; }
+void FakeCuda::queue(Stream& stream, std::function<void()> work) {
+  stream.entries.emplace_back(++stream.queued, std::move(work));
+  if (current_->is_prompt) advance(stream, stream.queued);
+}
+
+void FakeCuda::advance(Stream& stream, std::uint64_t position) {
+  while (!stream.entries.empty() && stream.entries.front().first <= position) {
+    const auto work = std::move(stream.entries.front().second);
+    stream.entries.pop_front();
+    work();
+  }
+  stream.done = std::max(stream.done, position);
+}
+
+void FakeCuda::finish(StreamHandle stream) { advance(*of(stream), of(stream)->queued); }
 void FakeCuda::finish_all() {
-  for (const auto& stream : streams_) stream->done = stream->queued;
+  for (const auto& stream : streams_) advance(*stream, stream->queued);
 }
 
 // Counts the call, and returns the failure that a test asked for.
@@ -126,7 +140,9 @@ void FakeCuda::bind() {
     current_->finish(stream);
     return called("cudaStreamSynchronize");
   };
-  table_.stream_waits = [](StreamHandle, EventHandle) -> Status {
+  // For what the event was when the wait was queued.
+  table_.stream_waits = [](StreamHandle stream, EventHandle event) -> Status {
+    queue(*of(stream), [e = *of(event)] { advance(*e.stream, e.position); });
     return called("cudaStreamWaitEvent");
   };
   table_.create_event = [](EventHandle* event) -> Status {
@@ -137,7 +153,8 @@ void FakeCuda::bind() {
   };
   table_.destroy_event = [](EventHandle) -> Status { return called("cudaEventDestroy"); };
   table_.record = [](EventHandle event, StreamHandle stream) -> Status {
-    *of(event) = {of(stream), ++of(stream)->queued};
+    queue(*of(stream), [] {});
+    *of(event) = {of(stream), of(stream)->queued};
     return called("cudaEventRecord");
   };
   table_.query = [](EventHandle event) -> Status {
@@ -147,11 +164,11 @@ void FakeCuda::bind() {
   };
   table_.wait_for_event = [](EventHandle event) -> Status {
     Event& e = *of(event);
-    e.stream->done = std::max(e.stream->done, e.position);
+    advance(*e.stream, e.position);
     return called("cudaEventSynchronize");
   };
-  table_.copy = [](void* to, const void* from, std::size_t bytes, StreamHandle) -> Status {
-    std::memcpy(to, from, bytes);
+  table_.copy = [](void* to, const void* from, std::size_t bytes, StreamHandle stream) -> Status {
+    queue(*of(stream), [=] { std::memcpy(to, from, bytes); });
     return called("cudaMemcpyAsync");
   };
   table_.last_error = []() -> Status { return called("cudaGetLastError"); };

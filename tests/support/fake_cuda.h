@@ -1,11 +1,15 @@
-// A stand-in for the CUDA runtime: memory is the host's, streams and events advance only when a
-// test says so. One at a time; the table's functions look at the one that lives.
+// A stand-in for the CUDA runtime: memory is the host's, streams and events advance, and copies
+// happen, only when a test says so or somebody waits. One at a time; the table's functions look at
+// the one that lives.
 #pragma once
 
 #include <cstdint>
+#include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "kernels/cuda/runtime.h"
@@ -23,6 +27,7 @@ class FakeCuda {
 
   // What the machine looks like.
   int driver = 13000, needed = 13000;
+  bool is_prompt = false;  // what is queued is done at once
   std::vector<kernels::cuda::DeviceProperties> devices;
   std::size_t device_memory = std::size_t{64} << 20;
   // A variable of the environment, as the library would hand it to the plug-in.
@@ -48,6 +53,8 @@ class FakeCuda {
   struct Stream {
     std::uint64_t queued = 0;  // entries so far
     std::uint64_t done = 0;
+    std::deque<std::pair<std::uint64_t, std::function<void()>>>
+        entries;  // what they do, if anything
   };
   struct Event {
     Stream* stream = nullptr;
@@ -58,6 +65,8 @@ class FakeCuda {
     return reinterpret_cast<Stream*>(handle);
   }
   static Event* of(kernels::cuda::EventHandle handle) { return reinterpret_cast<Event*>(handle); }
+  static void queue(Stream& stream, std::function<void()> work);
+  static void advance(Stream& stream, std::uint64_t position);
   void bind();
 
   kernels::cuda::Runtime table_;

@@ -3,6 +3,7 @@
 #include <stdexcept>
 #include <type_traits>
 
+#include "kernels/cuda/fold.h"
 #include "kernels/cuda/gemm_plan.h"
 #include "kernels/cuda/index.h"
 #include "kernels/cuda/pointwise.h"
@@ -90,6 +91,7 @@ class HostCudaBackend final : public Backend {
     cuda::scatter_add_on(HostCuda{}, call);
   }
   void pick(const PickCall& call, Stream&) override { cuda::pick_on(HostCuda{}, call); }
+  void fold(const FoldCall& call, Stream&) override { cuda::fold_on(HostCuda{}, call); }
 
   void gemm(const GemmCall& call, Stream&) override {
     HostGemm parts;
@@ -97,14 +99,10 @@ class HostCudaBackend final : public Backend {
   }
   void conv(const ConvCall&, Stream&) override { absent(); }
   void batch_norm(const BatchNormCall&, Stream&) override { absent(); }
-  void fold(const FoldCall&, Stream&) override { absent(); }
 };
 
 }  // namespace
 
-kernels::Backend& host_cuda() {
-  static HostCudaBackend backend;
-  return backend;
-}
+std::unique_ptr<kernels::Backend> make_host_cuda() { return std::make_unique<HostCudaBackend>(); }
 
 }  // namespace lockstep::testing

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <memory>
 #include <thread>
 #include <vector>
 
@@ -63,6 +64,6 @@ struct HostCuda {
 };
 
 // The families of the CUDA backend that need no library, on host memory.
-kernels::Backend& host_cuda();
+std::unique_ptr<kernels::Backend> make_host_cuda();
 
 }  // namespace lockstep::testing

@@ -17,7 +17,10 @@ class KernelTest : public ::testing::TestWithParam<Kernels> {
   static kernels::Backend& backend() { return *current_; }
 
  protected:
-  KernelTest() { current_ = GetParam() == Kernels::cpu ? &kernels::backend({}) : &host_cuda(); }
+  KernelTest() {
+    static const std::unique_ptr<kernels::Backend> on_host = make_host_cuda();
+    current_ = GetParam() == Kernels::cpu ? &kernels::backend({}) : on_host.get();
+  }
 
  private:
   static inline kernels::Backend* current_ = nullptr;

@@ -20,6 +20,9 @@ class Watchdog;
 
 struct WorldOptions {
   int shards = 0;  // of the global batch; 0: LOCKSTEP_SHARDS, else the number of ranks
+  // What ranks compute on. Where there are several ranks, each gets another of
+  // the devices that it sees, whatever the index. DeviceError where they are fewer than the ranks,
+  // unless LOCKSTEP_ALLOW_GPU_SHARING is 1.
   Device device;
   // Of a program that has called MPI_Init itself: what MPI_Comm_c2f gives for the communicator
   // whose ranks form this world; all of them build it. Without it, all ranks of the job.

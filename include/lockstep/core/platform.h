@@ -1,6 +1,8 @@
 // A type of device beside the host's processor: what its plug-in offers.
 #pragma once
 
+#include <cstdint>
+
 #include "lockstep/core/allocator.h"
 #include "lockstep/core/device.h"
 #include "lockstep/core/stream.h"
@@ -17,6 +19,8 @@ class Platform {
   virtual ~Platform() = default;
   virtual int devices() const = 0;
   virtual const char* description() const = 0;  // for people: "1 device: NVIDIA H100 ..."
+  // The same number for the same device in every process, another for any other.
+  virtual std::int64_t identity(int device) = 0;
   virtual Allocator& allocator(int device) = 0;
   // Page-locked host memory, from which copies to a device are asynchronous.
   virtual Allocator& pinned_memory() = 0;

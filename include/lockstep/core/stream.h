@@ -2,7 +2,9 @@
 // when the call returns.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 #include "lockstep/base/shared.h"
 #include "lockstep/core/device.h"
@@ -28,6 +30,7 @@ class Queue {
   virtual void wait() = 0;
   virtual Event record() = 0;
   virtual void wait_for(const Event& event) = 0;
+  virtual void copy(void* to, const void* from, std::size_t bytes) = 0;
 };
 
 class Stream {
@@ -47,6 +50,12 @@ class Stream {
   void wait_for(const Event& event) {
     if (!event) return;
     queue_ != nullptr ? queue_->wait_for(event) : event->wait();
+  }
+  // Queues a copy of bytes on the device, between devices, or between the device and page-locked
+  // memory of the host.
+  void copy(void* to, const void* from, std::size_t bytes) {
+    queue_ != nullptr ? queue_->copy(to, from, bytes)
+                      : static_cast<void>(std::memcpy(to, from, bytes));
   }
 
  private:

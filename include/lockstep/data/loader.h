@@ -19,6 +19,7 @@ struct LoaderOptions {
   std::uint64_t seed = 0;  // of the order and of random transforms
   bool shuffle = true;     // false: in the dataset's order
   int prefetch = 2;        // batches prepared ahead; 0: each when it is asked for, without a thread
+  Device device;           // where batches lie; they are copied there ahead of their use
   std::vector<Transform> transforms;  // applied to every sample's x, first to last
 };
 
