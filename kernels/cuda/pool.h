@@ -37,7 +37,16 @@ template <class T> struct PoolArguments {
   const T* in;  // x, or the gradient of y
   T* out;       // y, or the gradient of x
   std::int32_t* indices;
+  bool counts_padding;
   bool is_added;
+
+  // What each pixel of window [y, x] counts for in its mean.
+  template <class A> LS_HD A share(std::int32_t y, std::int32_t x) const {
+    if (counts_padding) return A(1) / static_cast<A>(height.window * width.window);
+    const auto rows = height.pixels(y), columns = width.pixels(x);
+    const std::int32_t pixels = (rows.end - rows.first) * (columns.end - columns.first);
+    return A(1) / static_cast<A>(pixels > 0 ? pixels : 1);
+  }
 };
 
 // An element [image, y, x, channel] of a tensor with `height` and `width`.
@@ -89,7 +98,7 @@ template <PoolOp op, class T> struct PoolStep {
       }
     }
     if constexpr (op == PoolOp::average) {
-      best *= A(1) / static_cast<A>(a.height.window * a.width.window);
+      best *= a.template share<A>(at.y, at.x);
     } else if (a.indices != nullptr) {
       a.indices[i] = index;
     }
@@ -107,13 +116,12 @@ template <PoolOp op, class T> struct PoolSlopeStep {
     const auto rows = a.height.windows(at.y), columns = a.width.windows(at.x);
     const std::int32_t pixel = at.y * a.width.size + at.x;
     A sum = a.is_added ? math::converted<A>(a.out[i]) : A(0);
-    const A share = A(1) / static_cast<A>(a.height.window * a.width.window);
     for (std::int32_t y = rows.first; y < rows.end; ++y) {
       for (std::int32_t x = columns.first; x < columns.end; ++x) {
         const std::int64_t window = (at.image * a.height.out_size + y) * a.width.out_size + x;
         const std::int64_t from = window * a.channels + at.channel;
         if constexpr (op == PoolOp::average) {
-          sum += math::converted<A>(a.in[from]) * share;
+          sum += math::converted<A>(a.in[from]) * a.template share<A>(y, x);
         } else if (a.indices[from] == pixel) {
           sum += math::converted<A>(a.in[from]);
         }
@@ -137,6 +145,7 @@ template <PoolOp op, class T, class On> void pool_elements(const On& on, const P
                            .in = (is_value ? call.x : call.g).template as<const T>(),
                            .out = (is_value ? call.y : call.x).template as<T>(),
                            .indices = call.indices.as<std::int32_t>(),
+                           .counts_padding = call.counts_padding,
                            .is_added = call.write == Write::add};
   if (is_value) {
     on.for_steps(static_cast<std::uint32_t>(call.y.elements()), PoolStep<op, T>{a});
