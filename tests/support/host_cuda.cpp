@@ -75,6 +75,7 @@ struct HostGemm final : cuda::GemmParts {
 
 class HostCudaBackend final : public Backend {
  public:
+  bool multiplies(DType dtype) const override { return is_floating(dtype); }
   using Stream = core::Stream;
 
   void pointwise(const PointwiseCall& call, Stream&) override {
