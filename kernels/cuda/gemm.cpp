@@ -128,7 +128,7 @@ std::uint32_t alignment_of(const void* data) {
 // Everything that the library's choice of an algorithm depends on.
 struct Problem {
   GemmPlan plan;
-  DType dtype;
+  DType dtype, out_dtype;
   bool has_bias, is_added;
   int device;
   std::uint32_t alignment[3];
@@ -138,7 +138,7 @@ struct Problem {
       return std::make_tuple(m.rows, m.columns, m.leading, m.batch_stride, m.is_transposed);
     };
     return std::make_tuple(plan.k, plan.batches, of(plan.first), of(plan.second), of(plan.out),
-                           dtype, has_bias, is_added, device,
+                           dtype, out_dtype, has_bias, is_added, device,
                            std::make_tuple(alignment[0], alignment[1], alignment[2]));
   }
 };
@@ -191,14 +191,16 @@ Algorithm algorithm_of(cublasLtHandle_t library, const Job& job, const Problem& 
 }
 
 void multiply(const Launch& on, const GemmPlan& plan, const GemmCall& call) {
-  const DType dtype = call.out.dtype;
-  const Job job{
-      operation_of(plan, dtype, call.bias.data), layout_of(plan.first, plan.batches, dtype),
-      layout_of(plan.second, plan.batches, dtype), layout_of(plan.out, plan.batches, dtype)};
+  const DType dtype = call.a.dtype;
+  const Job job{operation_of(plan, dtype, call.bias.data),
+                layout_of(plan.first, plan.batches, dtype),
+                layout_of(plan.second, plan.batches, dtype),
+                layout_of(plan.out, plan.batches, call.out.dtype)};
   const bool is_added = call.write == Write::add;
   const Problem problem{
       plan,
       dtype,
+      call.out.dtype,
       call.bias.data != nullptr,
       is_added,
       on.device.index,

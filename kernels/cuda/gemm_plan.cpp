@@ -57,11 +57,15 @@ core::Memory memory_for(GemmParts& parts, const View& view) {
   return parts.allocate(static_cast<std::size_t>(view.elements()) * size_of(view.dtype));
 }
 
-// Copies an operand that the library cannot read where it lies; `keep` owns the copy.
-void make_readable(GemmParts& parts, View& view, bool is_readable, core::Memory& keep) {
-  if (is_readable) return;
-  keep = memory_for(parts, view);
-  const View copied = contiguous_like(view, keep->data());
+// Copies an operand that the library cannot read where it lies, or not as this type; `keep` owns
+// the copy.
+void make_readable(GemmParts& parts, View& view, DType dtype, bool is_readable,
+                   core::Memory& keep) {
+  if (is_readable && view.dtype == dtype) return;
+  View copied = view;
+  copied.dtype = dtype;
+  keep = memory_for(parts, copied);
+  copied = contiguous_like(copied, keep->data());
   parts.copy({.in = view, .out = copied});
   view = copied;
 }
@@ -79,14 +83,25 @@ OpId op_of(Activation activation) {
   }
 }
 
-// What the library cannot do while it writes: an activation, or any other layout of the result.
+// What the library cannot do while it writes: an activation, or another layout or type of the
+// result.
 void finish(GemmParts& parts, const View& product, const GemmCall& call) {
-  if (call.activation == Activation::none) {
-    return parts.copy({.write = call.write, .in = product, .out = call.out});
+  const bool is_activated = call.activation != Activation::none;
+  const bool is_converted = product.dtype != call.out.dtype;
+  if (is_activated) {
+    PointwiseCall activate{.op = op_of(call.activation),
+                           .write = is_converted ? Write::store : call.write,
+                           .out = is_converted ? product : call.out};
+    activate.in[0] = product;
+    parts.pointwise(activate);
   }
-  PointwiseCall activate{.op = op_of(call.activation), .write = call.write, .out = call.out};
-  activate.in[0] = product;
-  parts.pointwise(activate);
+  if (!is_activated || is_converted)
+    parts.copy({.write = call.write, .in = product, .out = call.out});
+}
+
+// Of what the library writes: it adds a bias of f32 to results of f32 only.
+DType product_dtype(const GemmCall& call) {
+  return call.bias.data != nullptr && call.bias.dtype == DType::f32 ? DType::f32 : call.out.dtype;
 }
 
 // Epilogues want a packed bias, and some refuse one that is not aligned to 16 bytes, which no
@@ -101,6 +116,7 @@ void add_nothing(GemmParts& parts, const GemmCall& call) {
   if (call.bias.data == nullptr) return parts.copy({.out = call.out, .scale = 0});
   View bias = call.out;
   bias.data = call.bias.data;
+  bias.dtype = call.bias.dtype;
   for (int axis = 0; axis < bias.rank(); ++axis) bias.strides[axis] = 0;
   bias.strides[bias.rank() - 1] = call.bias.strides[0];
   parts.copy({.in = bias, .out = call.out});
@@ -133,19 +149,21 @@ void gemm_with(GemmParts& parts, const GemmCall& call) {
   plain.activation = Activation::none;
   const bool has_activation = call.activation != Activation::none;
   const bool is_activated_sum = has_activation && call.write == Write::add;
-  const bool is_in_place = is_row_major(call.out) && !is_activated_sum;
+  const DType dtype = product_dtype(call);
+  const bool is_in_place = is_row_major(call.out) && !is_activated_sum && dtype == call.out.dtype;
   if (!is_in_place) {
-    result = memory_for(parts, call.out);
-    plain.out = contiguous_like(call.out, result->data());
+    plain.out.dtype = dtype;
+    result = memory_for(parts, plain.out);
+    plain.out = contiguous_like(plain.out, result->data());
     plain.write = Write::store;
   }
   if (call.a.sizes[call.a.rank() - 1] == 0) {
     add_nothing(parts, plain);
   } else {
-    make_readable(parts, plain.a, is_matrix(call.a), a_copy);
-    make_readable(parts, plain.b, is_matrix(call.b), b_copy);
+    make_readable(parts, plain.a, call.a.dtype, is_matrix(call.a), a_copy);
+    make_readable(parts, plain.b, call.b.dtype, is_matrix(call.b), b_copy);
     if (call.bias.data != nullptr)
-      make_readable(parts, plain.bias, can_be_epilogue(call.bias), bias_copy);
+      make_readable(parts, plain.bias, dtype, can_be_epilogue(call.bias), bias_copy);
     parts.multiply(gemm_plan(plain), plain);
   }
   if (has_activation || !is_in_place) finish(parts, plain.out, call);

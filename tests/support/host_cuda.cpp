@@ -38,20 +38,22 @@ template <class T> class ColumnMajor {
   const T* data_;
 };
 
-template <class T>
+// Operands of T, results and bias of Out.
+template <class T, class Out>
 void multiply(const cuda::GemmPlan& plan, const GemmCall& call, std::int64_t batch) {
   using A = math::Real<T>;
   const ColumnMajor<T> first(plan.first, call.b.data, batch),
-      second(plan.second, call.a.data, batch), out(plan.out, call.out.data, batch);
+      second(plan.second, call.a.data, batch);
+  const ColumnMajor<Out> out(plan.out, call.out.data, batch);
   for (std::int64_t row = 0; row < plan.m; ++row) {
     for (std::int64_t column = 0; column < plan.n; ++column) {
       A sum = 0;
       for (std::int64_t k = 0; k < plan.k; ++k)
         sum += first.template at<A>(row, k) * second.template at<A>(k, column);
-      if (call.bias.data != nullptr) sum += math::converted<A>(call.bias.as<T>()[row]);
+      if (call.bias.data != nullptr) sum += math::converted<A>(call.bias.as<Out>()[row]);
       if (call.write == Write::add) sum += out.template at<A>(row, column);
-      call.out.as<T>()[batch * plan.out.batch_stride + out.place(row, column)] =
-          math::converted<T>(sum);
+      call.out.as<Out>()[batch * plan.out.batch_stride + out.place(row, column)] =
+          math::converted<Out>(sum);
     }
   }
 }
@@ -66,9 +68,11 @@ struct HostGemm final : cuda::GemmParts {
     });
   }
   void multiply(const cuda::GemmPlan& plan, const GemmCall& call) override {
-    with_type(call.out.dtype, [&]<class T>(T) {
-      for (std::int64_t batch = 0; batch < plan.batches; ++batch)
-        testing::multiply<T>(plan, call, batch);
+    with_type(call.a.dtype, [&]<class T>(T) {
+      for (std::int64_t batch = 0; batch < plan.batches; ++batch) {
+        call.out.dtype == call.a.dtype ? testing::multiply<T, T>(plan, call, batch)
+                                       : testing::multiply<T, float>(plan, call, batch);
+      }
     });
   }
 };
