@@ -5,15 +5,13 @@
 #include <cmath>
 
 #include "lockstep/base/error.h"
+#include "tests/support/formula.h"
 #include "tests/support/leaves.h"
 
 namespace lockstep::optim {
 namespace {
 
-using lockstep::testing::give_gradient;
-using lockstep::testing::random_leaf;
 using lockstep::testing::random_parameters;
-using lockstep::testing::random_values;
 
 // The published update in double precision.
 struct Reference {
@@ -41,21 +39,7 @@ class AdamFormula : public ::testing::TestWithParam<std::tuple<AdamOptions, DTyp
 
 TEST_P(AdamFormula, HoldsOver100Steps) {
   const auto& [options, dtype] = GetParam();
-  std::mt19937 random(1);
-  const Tensor parameter = random_leaf({37, 3}, random, dtype);
-  Reference reference{options, parameter.to_vector<double>()};
-  Adam optimizer({{"p", parameter}}, options);
-  for (int step = 0; step < 100; ++step) {
-    std::vector<double> values = random_values(parameter.elements(), random);
-    values = tensor(values, parameter.shape(), {.dtype = dtype}).to_vector<double>();
-    give_gradient(parameter, values);
-    optimizer.step();
-    reference.step(values);
-  }
-  const std::vector<double> got = parameter.to_vector<double>();
-  const double tolerance = dtype == DType::f64 ? 1e-13 : 1e-6;
-  for (std::size_t i = 0; i < got.size(); ++i)
-    ASSERT_NEAR(got[i], reference.parameter[i], tolerance);
+  lockstep::testing::expect_formula<Reference, Adam>(options, dtype);
 }
 
 INSTANTIATE_TEST_SUITE_P(

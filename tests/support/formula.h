@@ -11,9 +11,10 @@
 namespace lockstep::testing {
 
 // 100 steps with random gradients. Formula{options, parameter} has step(gradient) and `parameter`,
-// in double precision.
+// in double precision; `tolerance` is of f32.
 template <class Formula, class Optimizer>
-void expect_formula(const typename Optimizer::Options& options, DType dtype) {
+void expect_formula(const typename Optimizer::Options& options, DType dtype,
+                    double tolerance = 1e-6) {
   std::mt19937 random(1);
   const Tensor parameter = random_leaf({37, 3}, random, dtype);
   Formula formula{options, parameter.to_vector<double>()};
@@ -27,7 +28,7 @@ void expect_formula(const typename Optimizer::Options& options, DType dtype) {
     formula.step(gradient);
   }
   const std::vector<double> got = parameter.to_vector<double>();
-  const double tolerance = dtype == DType::f64 ? 1e-13 : 1e-6;
+  if (dtype == DType::f64) tolerance = 1e-13;
   for (std::size_t i = 0; i < got.size(); ++i) ASSERT_NEAR(got[i], formula.parameter[i], tolerance);
 }
 
